@@ -1,0 +1,203 @@
+"""Every exception Synap raises on purpose, and whose fault each one is.
+
+::
+
+    SynapError
+    ├── CommandError            the client's: the command is refused, nothing was written
+    │   ├── InvalidKeyError         400  empty, not UTF-8
+    │   ├── InvalidValueError       400  a value or a parameter that no state could accept
+    │   ├── InvalidTtlError         400  zero, in the past, or over ten years
+    │   ├── TooLargeError           413  key, value, body or batch over its limit
+    │   └── VersionMismatchError    412  compare-and-set lost the race
+    ├── UnavailableError        nobody's: try again; the write surely did not happen
+    │   ├── NotReadyError           503  loading or draining
+    │   ├── OverloadedError         503  the write queue is full
+    │   └── DiskFullError           507  no room for the batch; reads go on
+    ├── LogConflictError        somebody else appended to the log first; nothing was written
+    ├── LogFailedError          the disk's: the outcome of the write is unknown, the process must end
+    ├── DataDirectoryError      the operator's: the directory cannot be used as it is
+    │   ├── DataDirectoryUnusableError   a file, missing parents, no permission, read-only, full
+    │   ├── DataDirectoryLockedError     another server has it
+    │   ├── NotOursError            it belongs to another program
+    │   ├── NewerFormatError        it was written by a newer version
+    │   └── DamagedError            bytes that were durable have changed
+    ├── CodecError              an event or a frame's payload does not mean anything
+    ├── ConfigError             the operator's: a wrong name or value, and where it stands
+    └── AddressInUseError       the operator's: somebody else listens there
+
+An error carries its data as attributes; ``str(error)`` is one sentence for a person. Errors of a command
+know nothing of HTTP (the table in ``protocol/http/errors.py`` gives each its status); errors that end the
+process carry ``exit_code``, after BSD's ``sysexits.h``.
+"""
+
+from pathlib import Path
+
+
+class SynapError(Exception):
+    """Base of everything below."""
+
+
+# --- a command was refused -------------------------------------------------------------------------------
+
+
+class CommandError(SynapError):
+    """The command cannot be carried out; no event was written."""
+
+
+class InvalidKeyError(CommandError):
+    """The key is empty or not UTF-8."""
+
+
+class InvalidValueError(CommandError):
+    """A value or a parameter that no state of the keyspace could accept."""
+
+
+class InvalidTtlError(CommandError):
+    """A time to live that is zero, lies in the past, or is longer than ten years."""
+
+
+class TooLargeError(CommandError):
+    """Something is over its limit. ``what`` names it; ``size`` and ``limit`` are in ``unit``."""
+
+    def __init__(self, what: str, size: int, limit: int, unit: str = "bytes") -> None:
+        super().__init__(f"{what} is too large: {size:,} {unit}, the limit is {limit:,}")
+        self.what, self.size, self.limit, self.unit = what, size, limit, unit
+
+
+class VersionMismatchError(CommandError):
+    """The entry is not at the expected version. ``current`` is None where the key is missing."""
+
+    def __init__(self, expected: int, current: int | None) -> None:
+        found = "the key is missing" if current is None else f"it is at version {current}"
+        super().__init__(f"version does not match: expected {expected}, {found}")
+        self.expected, self.current = expected, current
+
+
+# --- not now ---------------------------------------------------------------------------------------------
+
+
+class UnavailableError(SynapError):
+    """The command was not carried out and may be sent again after ``retry_after_s`` seconds."""
+
+    retry_after_s = 1
+
+
+class NotReadyError(UnavailableError):
+    """The store is still loading, or already draining."""
+
+
+class OverloadedError(UnavailableError):
+    """The write queue is full: the disk is slower than the writers."""
+
+
+class DiskFullError(UnavailableError):
+    """There was no room for the batch. The log was cut back to its last whole frame; reads go on."""
+
+    retry_after_s = 5
+
+
+# --- the log ---------------------------------------------------------------------------------------------
+
+
+class LogConflictError(SynapError):
+    """The log is not at the sequence number the batch was decided against; nothing was appended."""
+
+    def __init__(self, expected_seq: int, last_seq: int) -> None:
+        super().__init__(f"the batch was decided after seq {expected_seq}, but the log is at seq {last_seq}")
+        self.expected_seq, self.last_seq = expected_seq, last_seq
+
+
+class LogFailedError(SynapError):
+    """The disk gave an error after which nothing is known about the last writes.
+
+    Never retried: after a failed fsync the page cache may show data that the disk does not have. The
+    process must end, and recovery reads what the disk really holds.
+    """
+
+    exit_code = 74
+
+    def __init__(self, call: str, path: Path, cause: OSError) -> None:
+        super().__init__(f"{call} of {path} failed: {cause.strerror or cause}")
+        self.call, self.path, self.errno = call, path, cause.errno
+
+
+# --- the data directory ----------------------------------------------------------------------------------
+
+
+class DataDirectoryError(SynapError):
+    """The data directory ``path`` cannot be used; the sentence says why and what to do."""
+
+    exit_code = 73
+
+    def __init__(self, path: Path, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class DataDirectoryUnusableError(DataDirectoryError):
+    """It is a file, cannot be created, read or written, or its disk is full."""
+
+    def __init__(self, path: Path, message: str, exit_code: int = 73) -> None:
+        super().__init__(path, message)
+        self.exit_code = exit_code
+
+
+class DataDirectoryLockedError(DataDirectoryError):
+    """Another server has the directory. ``pid`` is None where the holder did not say."""
+
+    exit_code = 75
+
+    def __init__(self, path: Path, pid: int | None) -> None:
+        holder = "another process" if pid is None else f"the server with pid {pid}"
+        super().__init__(path, f"{path} is in use by {holder}; stop it, or choose another data directory")
+        self.pid = pid
+
+
+class NotOursError(DataDirectoryError):
+    """The directory or file was not written by Synap."""
+
+    exit_code = 66
+
+
+class NewerFormatError(DataDirectoryError):
+    """The file is Synap's, in a format that this version does not know."""
+
+    exit_code = 76
+
+
+class DamagedError(DataDirectoryError):
+    """Bytes that were durable have changed, or files that must be there are not.
+
+    ``offset`` is a byte position in ``path`` (None where the whole file is meant) and ``seq`` the first
+    sequence number that is affected.
+    """
+
+    exit_code = 65
+
+    def __init__(self, path: Path, reason: str, *, seq: int, offset: int | None = None) -> None:
+        place = str(path) if offset is None else f"{path}, byte {offset}"
+        super().__init__(path, f"damaged at seq {seq} ({place}): {reason}")
+        self.reason, self.offset, self.seq = reason, offset, seq
+
+
+class CodecError(SynapError):
+    """Bytes that passed their checksum do not decode to events: wrong type, shape or field."""
+
+
+# --- starting up -----------------------------------------------------------------------------------------
+
+
+class ConfigError(SynapError):
+    """A setting has a wrong name or value; the sentence says which, where, and what was expected."""
+
+    exit_code = 78
+
+
+class AddressInUseError(SynapError):
+    """The address cannot be listened on."""
+
+    exit_code = 69
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(f"cannot listen on {host}:{port}: {reason}")
+        self.host, self.port = host, port

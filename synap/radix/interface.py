@@ -1,0 +1,76 @@
+"""The contract of the ordered map that holds every entry: what a tree must do, however it does it.
+
+Two orders over one set of entries: by key (bytes, unsigned, shorter first) and by deadline. Both live behind
+one interface because a change to an entry changes both, and because an implementation in C keeps both in the
+same nodes.
+
+Plain fields go in and plain tuples come out, never an object the tree must hold on to: an implementation is free
+to keep keys, values and numbers in memory that Python does not know. It interprets none of them, except that
+deadlines are compared.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol, TypeAlias
+
+Entry: TypeAlias = tuple[int, bytes, int | None, int]
+"""kind, value, deadline in ms since the epoch (None: no deadline), version."""
+
+Item: TypeAlias = tuple[bytes, int, bytes, int | None, int]
+"""key, followed by the fields of an ``Entry``."""
+
+
+class Tree(Protocol):
+    """An ordered map from byte keys to entries, with a second order by deadline.
+
+    Keys and prefixes are any bytes, the empty one included. An iterator must be used up before the tree changes;
+    using one after a change raises ``RuntimeError``.
+    """
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the entries and the nodes above them occupy, kept up with every change."""
+        ...
+
+    def __len__(self) -> int:
+        """The number of entries."""
+        ...
+
+    def get(self, key: bytes) -> Entry | None:
+        """The entry under ``key``, None where there is none."""
+        ...
+
+    def put(self, key: bytes, kind: int, value: bytes, deadline_ms: int | None, version: int) -> Entry | None:
+        """Store an entry and return the one it replaced, None where the key is new."""
+        ...
+
+    def set_deadline(self, key: bytes, deadline_ms: int | None) -> Entry | None:
+        """Change only the deadline; return the entry as it was, None (and no change) where the key is missing."""
+        ...
+
+    def delete(self, key: bytes) -> Entry | None:
+        """Remove an entry and return it, None where the key is missing."""
+        ...
+
+    def delete_prefix(self, prefix: bytes) -> int:
+        """Remove every entry whose key starts with ``prefix``; return their number."""
+        ...
+
+    def count(self, prefix: bytes = b"") -> int:
+        """The number of entries under ``prefix``, without visiting them."""
+        ...
+
+    def keys(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[bytes]:
+        """The keys under ``prefix`` that are not less than ``start``, in order."""
+        ...
+
+    def items(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[Item]:
+        """As ``keys``, with the entries."""
+        ...
+
+    def due(self, now_ms: int, limit: int | None = None) -> list[bytes]:
+        """The keys with a deadline not after ``now_ms``, earliest first (equal ones by key), at most ``limit``."""
+        ...
+
+    def next_deadline(self) -> int | None:
+        """The earliest deadline of all, None where no entry has one."""
+        ...
