@@ -79,6 +79,12 @@ class Delete(Write[bool], frozen=True):
     key: bytes
 
 
+class DeleteMany(Write[int], frozen=True):
+    """Remove several keys; the result tells how many were there. A key given twice counts once."""
+
+    keys: tuple[bytes, ...]
+
+
 class DeletePrefix(Write[int], frozen=True):
     """Remove every key under a non-empty prefix, in one event; the result is their number."""
 

@@ -3,12 +3,22 @@
 ::
 
     SynapError
-    ├── CommandError            the client's: the command is refused, nothing was written
-    │   ├── InvalidKeyError         400  empty, not UTF-8
-    │   ├── InvalidValueError       400  a value or a parameter that no state could accept
-    │   ├── InvalidTtlError         400  zero, in the past, or over ten years
-    │   ├── TooLargeError           413  key, value, body or batch over its limit
-    │   └── VersionMismatchError    412  compare-and-set lost the race
+    ├── ClientError             the client's: nothing was written; ``field`` names what was wrong
+    │   ├── CommandError            the command is refused
+    │   │   ├── InvalidKeyError         400  empty, not UTF-8
+    │   │   ├── InvalidValueError       400  a value or a parameter that no state could accept
+    │   │   ├── InvalidTtlError         400  zero, in the past, or over ten years
+    │   │   ├── TooLargeError           413  key, value, body or batch over its limit
+    │   │   └── VersionMismatchError    412  compare-and-set lost the race
+    │   └── RequestError            the request means no command
+    │       ├── MalformedRequestError   400  bytes that do not parse
+    │       ├── InvalidParameterError   400  a parameter that cannot be, or two that exclude each other
+    │       ├── UnknownRouteError       404  nothing is there
+    │       ├── MethodNotAllowedError   405  something is there, for other methods
+    │       ├── RequestTimeoutError     408  the body did not come in time
+    │       ├── UnsupportedMediaTypeError 415  not JSON, or encoded
+    │       ├── WrongShapeError         422  JSON, but not of the expected shape
+    │       └── HeadersTooLargeError    431  header fields over their limit
     ├── UnavailableError        nobody's: try again; the write surely did not happen
     │   ├── NotReadyError           503  loading or draining
     │   ├── OverloadedError         503  the write queue is full
@@ -40,12 +50,28 @@ class SynapError(Exception):
 # --- a command was refused -------------------------------------------------------------------------------
 
 
-class CommandError(SynapError):
-    """The command cannot be carried out; no event was written."""
+class ClientError(SynapError):
+    """What the client sent cannot be carried out; no event was written.
+
+    ``field`` names the part of it that was wrong, as the client spells it; None where it is no single one.
+    """
+
+    field: str | None = None
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        if field is not None:
+            self.field = field
+
+
+class CommandError(ClientError):
+    """The command cannot be carried out, whatever door it came through."""
 
 
 class InvalidKeyError(CommandError):
     """The key is empty or not UTF-8."""
+
+    field = "key"
 
 
 class InvalidValueError(CommandError):
@@ -55,12 +81,14 @@ class InvalidValueError(CommandError):
 class InvalidTtlError(CommandError):
     """A time to live that is zero, lies in the past, or is longer than ten years."""
 
+    field = "ttl"
+
 
 class TooLargeError(CommandError):
     """Something is over its limit. ``what`` names it; ``size`` and ``limit`` are in ``unit``."""
 
     def __init__(self, what: str, size: int, limit: int, unit: str = "bytes") -> None:
-        super().__init__(f"{what} is too large: {size:,} {unit}, the limit is {limit:,}")
+        super().__init__(f"{what} is too large: {size:,} {unit}, the limit is {limit:,}", field=what)
         self.what, self.size, self.limit, self.unit = what, size, limit, unit
 
 
@@ -71,6 +99,61 @@ class VersionMismatchError(CommandError):
         found = "the key is missing" if current is None else f"it is at version {current}"
         super().__init__(f"version does not match: expected {expected}, {found}")
         self.expected, self.current = expected, current
+
+
+# --- a request means no command --------------------------------------------------------------------------
+
+
+class RequestError(ClientError):
+    """What was sent is no request that means anything."""
+
+
+class MalformedRequestError(RequestError):
+    """Bytes that do not parse: a body that is not JSON, text that is not UTF-8, a broken percent escape or cursor."""
+
+
+class InvalidParameterError(RequestError):
+    """A parameter outside of what it can be, or two that exclude each other."""
+
+
+class UnknownRouteError(RequestError):
+    """There is nothing at this path."""
+
+
+class MethodNotAllowedError(RequestError):
+    """The path exists, but not for this method. ``allowed`` are those it exists for."""
+
+    def __init__(self, method: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"{method} is not allowed here; allowed: {', '.join(allowed)}")
+        self.method, self.allowed = method, allowed
+
+
+class RequestTimeoutError(RequestError):
+    """The body did not arrive within ``limit_s`` seconds."""
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"the body did not arrive within {limit_s:g} seconds", field="body")
+        self.limit_s = limit_s
+
+
+class UnsupportedMediaTypeError(RequestError):
+    """The body is not declared as UTF-8 JSON, or it is compressed. ``field`` is the header that says so."""
+
+
+class WrongShapeError(RequestError):
+    """The body is JSON, but a field is missing or of the wrong type. ``expected`` says what would be right."""
+
+    def __init__(self, field: str, expected: str, found: str) -> None:
+        super().__init__(f"{field}: expected {expected}, {found}", field=field)
+        self.expected = expected
+
+
+class HeadersTooLargeError(RequestError):
+    """The header fields together are over ``limit`` bytes."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"the header fields are too large: {size:,} bytes, the limit is {limit:,}")
+        self.size, self.limit = size, limit
 
 
 # --- not now ---------------------------------------------------------------------------------------------

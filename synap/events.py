@@ -4,51 +4,52 @@ An event carries nothing random and nothing relative, so the state at a sequence
 the log up to it, and applying a suffix of the log twice changes nothing. Its own sequence number is not part of
 it: the log gives it, by position.
 
-The type numbers (``TYPE``) are stored for ever: a number is never given to another type, nor a field to another
-meaning. ``codec.py`` says how they become bytes.
+The tags are the stored type numbers. A number is never given to another type, nor a field to another meaning;
+``codec.py`` says how an event becomes bytes.
 """
 
-from typing import ClassVar, TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 
+StoredKind: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2)]
+"""The number of a ``commands.Kind``."""
 
-class EntrySet(msgspec.Struct, frozen=True, gc=False):
+DeadlineMs: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""Milliseconds since the epoch."""
+
+
+class EntrySet(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True, tag=1):
     """The key now holds this value, at the version that is the event's sequence number."""
 
-    TYPE: ClassVar[int] = 1
     key: bytes
-    kind: int
+    kind: StoredKind
     value: bytes
-    deadline_ms: int | None
+    deadline_ms: DeadlineMs | None
 
 
-class EntryDeleted(msgspec.Struct, frozen=True, gc=False):
+class EntryDeleted(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True, tag=2):
     """A client removed the key."""
 
-    TYPE: ClassVar[int] = 2
     key: bytes
 
 
-class PrefixDeleted(msgspec.Struct, frozen=True, gc=False):
+class PrefixDeleted(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True, tag=3):
     """A client removed every key under the prefix."""
 
-    TYPE: ClassVar[int] = 3
     prefix: bytes
 
 
-class DeadlineSet(msgspec.Struct, frozen=True, gc=False):
+class DeadlineSet(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True, tag=4):
     """The key's deadline moved (None: it has none any more); value and version stay."""
 
-    TYPE: ClassVar[int] = 4
     key: bytes
-    deadline_ms: int | None
+    deadline_ms: DeadlineMs | None
 
 
-class EntryExpired(msgspec.Struct, frozen=True, gc=False):
+class EntryExpired(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True, tag=5):
     """The key's deadline has passed, and it was removed."""
 
-    TYPE: ClassVar[int] = 5
     key: bytes
 
 

@@ -17,6 +17,9 @@ import os
 from pathlib import Path
 from typing import Protocol
 
+LOCK_TEXT_BYTES = 64
+"""Room for a process id and a few words: as much of a lock's text as is shown to those who come later."""
+
 
 class File(Protocol):
     """An open file. Writing appends; reading is at an offset."""
@@ -95,7 +98,7 @@ class FileSystem(Protocol):
         ...
 
     def make_directory(self, path: Path) -> None:
-        """A new directory, with the parents it needs; nothing where it exists."""
+        """A new directory, with the parents it needs, all durable on return; nothing is made where it exists."""
         ...
 
     def rename(self, source: Path, target: Path) -> None:
@@ -115,7 +118,11 @@ class FileSystem(Protocol):
         ...
 
     def lock(self, path: Path, text: str) -> Lock:
-        """Lock the file exclusively (made if need be) and write ``text`` into it, or raise ``LockHeldError``."""
+        """Lock the file exclusively (made if need be) and write ``text`` into it, or raise ``LockHeldError``.
+
+        The text is short, ``LOCK_TEXT_BYTES`` at most. Who comes between the lock and the writing of the text is
+        told the previous holder's.
+        """
         ...
 
 
@@ -220,19 +227,29 @@ class RealFileSystem:
 
     def names(self, directory: Path) -> list[str]:
         """See ``FileSystem``."""
-        return sorted(os.listdir(directory))
+        return sorted(path.name for path in directory.iterdir())
 
     def exists(self, path: Path) -> bool:
         """See ``FileSystem``."""
-        return path.exists()
+        # Not path.exists(), which from Python 3.14 on takes any error for absence: a disk that fails is not empty.
+        try:
+            path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
 
     def is_directory(self, path: Path) -> bool:
         """See ``FileSystem``."""
         return path.is_dir()
 
     def make_directory(self, path: Path) -> None:
-        """See ``FileSystem``. Each name made is synced into its parent."""
-        missing = [place for place in (path, *path.parents) if not place.exists()]
+        """See ``FileSystem``. Each name is synced into its parent before the next is made."""
+        missing = [place for place in (path, *path.parents) if not self.exists(place)]
+        existing = missing[-1].parent if missing else path
+        # The one before may have been killed after it made this name and before it synced it. Where nothing can be
+        # written, nothing was made; there a sync may be refused, too.
+        if os.access(existing.parent, os.W_OK):
+            self.sync_directory(existing.parent)
         for place in reversed(missing):
             place.mkdir(mode=0o700, exist_ok=True)
             self.sync_directory(place.parent)
@@ -263,15 +280,15 @@ class RealFileSystem:
     def lock(self, path: Path, text: str) -> RealLock:
         """See ``FileSystem``."""
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, text.encode(), 0)
-        except BlockingIOError:
-            held_by = os.pread(fd, 64, 0).decode(errors="replace")
-            os.close(fd)
-            raise LockHeldError(path, held_by) from None
-        except OSError:
-            os.close(fd)
-            raise
+        with contextlib.ExitStack() as undo:
+            undo.callback(os.close, fd)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                held_by = os.pread(fd, LOCK_TEXT_BYTES, 0).decode(errors="replace").rstrip()
+                raise LockHeldError(path, held_by) from None
+            # One write that covers any earlier text: who reads meanwhile sees the old one or the new one, never
+            # a mixture and never nothing. The file does not shrink, so a full disk need not find room for it again.
+            os.pwrite(fd, text.encode().ljust(LOCK_TEXT_BYTES), 0)
+            undo.pop_all()
         return RealLock(fd)

@@ -1,0 +1,100 @@
+"""Queries to results. A new query is an answer and a row in ``_ANSWERS``.
+
+Answers are computed in one go, without waiting, so each is consistent in itself. A walk over many keys is cut into
+pieces (``match_keys``), so that the caller can let others in between.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from synap.commands import Count, Exists, Get, GetMany, Query, Scan, TimeToLive
+from synap.errors import InvalidValueError
+from synap.keyspace.glob import compile_glob, literal_prefix
+from synap.keyspace.limits import Limits
+from synap.keyspace.state import Keyspace
+from synap.results import Found, Page, TimeLeft
+
+R = TypeVar("R")
+
+
+def answer(query: Query[R], keyspace: Keyspace, now_ms: int, limits: Limits) -> R:
+    """The result of a query against the state as it is. Raises ``CommandError`` where it makes no sense."""
+    return cast("R", _ANSWERS[type(query)](query, keyspace, now_ms, limits))
+
+
+def match_keys(keyspace: Keyspace, pattern: bytes, after: bytes | None, visits: int, now_ms: int) -> Page:
+    """The live keys that match a glob pattern among the next ``visits`` keys after the key ``after``.
+
+    ``next_after`` of the result continues the walk, None at its end. Only keys that begin as the pattern does are
+    visited. Raises ``InvalidValueError`` where the pattern is not UTF-8.
+    """
+    try:
+        text = pattern.decode()
+    except UnicodeDecodeError as cause:
+        raise InvalidValueError(f"pattern must be UTF-8; byte {cause.start} is not") from cause
+    matches = compile_glob(text).fullmatch
+    page = _live_keys(keyspace, literal_prefix(text).encode(), after, visits, now_ms)
+    return Page([key for key in page.keys if matches(key.decode())], page.next_after)
+
+
+def _get(query: Get, keyspace: Keyspace, now_ms: int, limits: Limits) -> Found | None:
+    limits.check_key(query.key)
+    return _found(query.key, keyspace, now_ms)
+
+
+def _get_many(query: GetMany, keyspace: Keyspace, now_ms: int, limits: Limits) -> tuple[Found | None, ...]:
+    for key in query.keys:
+        limits.check_key(key)
+    return tuple(_found(key, keyspace, now_ms) for key in query.keys)
+
+
+def _found(key: bytes, keyspace: Keyspace, now_ms: int) -> Found | None:
+    entry = keyspace.get(key, now_ms)
+    return None if entry is None else Found(*entry)
+
+
+def _exists(query: Exists, keyspace: Keyspace, now_ms: int, limits: Limits) -> bool:
+    limits.check_key(query.key)
+    return keyspace.get(query.key, now_ms) is not None
+
+
+def _time_to_live(query: TimeToLive, keyspace: Keyspace, now_ms: int, limits: Limits) -> TimeLeft:
+    limits.check_key(query.key)
+    entry = keyspace.get(query.key, now_ms)
+    if entry is None:
+        return TimeLeft(exists=False)
+    deadline_ms = entry[2]
+    return TimeLeft(exists=True, ms=None if deadline_ms is None else deadline_ms - now_ms)
+
+
+def _scan(query: Scan, keyspace: Keyspace, now_ms: int, _: Limits) -> Page:
+    return _live_keys(keyspace, query.prefix, query.after, query.limit, now_ms)
+
+
+def _live_keys(keyspace: Keyspace, prefix: bytes, after: bytes | None, visits: int, now_ms: int) -> Page:
+    """The live ones of the next ``visits`` keys under the prefix."""
+    # The least key that is greater than `after` is `after` with a zero byte.
+    start = b"" if after is None else after + b"\0"
+    keys: list[bytes] = []
+    last = start
+    for visited, key in enumerate(keyspace.tree.keys(prefix, start)):
+        if visited == visits:
+            return Page(keys, last)
+        last = key
+        if keyspace.get(key, now_ms) is not None:
+            keys.append(key)
+    return Page(keys, None)
+
+
+def _count(query: Count, keyspace: Keyspace, now_ms: int, _: Limits) -> int:
+    return keyspace.count(query.prefix, now_ms)
+
+
+_ANSWERS: dict[type[Query[object]], Callable[..., object]] = {
+    Get: _get,
+    GetMany: _get_many,
+    Exists: _exists,
+    TimeToLive: _time_to_live,
+    Scan: _scan,
+    Count: _count,
+}

@@ -1,0 +1,26 @@
+"""One number for a whole state, so that states reached on different ways can be compared.
+
+The digest of a state is the sum, modulo 2^128, of one number for each entry; adding and taking away an entry keep it
+up to date, and the order in which entries came does not matter. The number of an entry is the XXH3-128 hash of its key,
+kind, value, deadline and version. It finds mistakes and damage; it is no defence against someone who may choose values
+in order to deceive it (the log's chain is cryptographic).
+"""
+
+import struct
+
+from xxhash import xxh3_128_intdigest
+
+_MASK = 2**128 - 1
+_pack = struct.Struct("<IBqQ").pack
+_NO_DEADLINE = -1
+
+
+def entry_digest(key: bytes, kind: int, value: bytes, deadline_ms: int | None, version: int) -> int:
+    """The number of one entry, below 2^128. The length of the key keeps key and value apart."""
+    fields = _pack(len(key), kind, _NO_DEADLINE if deadline_ms is None else deadline_ms, version)
+    return xxh3_128_intdigest(fields + key + value)
+
+
+def fold_digest(digest: int, added: int, removed: int) -> int:
+    """The digest of a state after one entry's number was added and another's taken away (0 for none)."""
+    return (digest + added - removed) & _MASK

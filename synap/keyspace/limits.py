@@ -1,0 +1,50 @@
+"""How large and how long anything in the keyspace may be, and the checks that say so."""
+
+import msgspec
+
+from synap.errors import InvalidKeyError, InvalidTtlError, TooLargeError
+
+MAX_TTL_MS = 10 * 365 * 24 * 60 * 60 * 1000
+"""Ten years. A longer time to live is a mistake of units more often than a wish."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Sizes in bytes."""
+
+    key_max_bytes: int = 64 * 1024
+    """Room for any identifier; small enough that a key fits a request line even with every byte escaped."""
+
+    value_max_bytes: int = 8 * 1024 * 1024
+    """Far over any session, and a few of them still fit one batch of the log."""
+
+    def check_key(self, key: bytes) -> None:
+        """Refuse a key that is empty, not UTF-8 or too long."""
+        if not key:
+            raise InvalidKeyError("key must not be empty")
+        if len(key) > self.key_max_bytes:
+            raise TooLargeError("key", len(key), self.key_max_bytes)
+        try:
+            key.decode()
+        except UnicodeDecodeError as cause:
+            raise InvalidKeyError(f"key must be UTF-8; byte {cause.start} is not") from cause
+
+    def check_value(self, value: bytes) -> None:
+        """Refuse a value that is too large."""
+        if len(value) > self.value_max_bytes:
+            raise TooLargeError("value", len(value), self.value_max_bytes)
+
+
+def deadline_after(now_ms: int, ttl_ms: int) -> int:
+    """The deadline of something that lives ``ttl_ms`` (more than 0) from now on."""
+    if ttl_ms <= 0:
+        raise InvalidTtlError("ttl must be greater than 0")
+    if ttl_ms > MAX_TTL_MS:
+        raise InvalidTtlError(f"ttl must not be over ten years ({MAX_TTL_MS // 1000:,} seconds)")
+    return now_ms + ttl_ms
+
+
+def checked_deadline(now_ms: int, deadline_ms: int) -> int:
+    """``deadline_ms`` itself, if it lies ahead and not too far."""
+    if deadline_ms <= now_ms:
+        raise InvalidTtlError("expiry must lie in the future")
+    return deadline_after(now_ms, deadline_ms - now_ms)

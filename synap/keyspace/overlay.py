@@ -1,0 +1,105 @@
+"""The state plus what the batch has decided so far, so that each command of a batch sees those before it.
+
+Nothing here touches the keyspace. When the batch is durable, its events are applied; when the append fails, the overlay
+is dropped and nothing has happened.
+"""
+
+from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
+from synap.keyspace.state import Keyspace, is_due
+from synap.radix import Entry
+
+
+class Overlay:
+    """What the state will be once ``events`` are applied to ``keyspace``, seen at ``now_ms``.
+
+    ``size_bytes`` is about what the events will occupy in the log, before compression.
+    """
+
+    def __init__(self, keyspace: Keyspace, now_ms: int) -> None:
+        self.keyspace = keyspace
+        self.now_ms = now_ms
+        self.events: list[Event] = []
+        self.size_bytes = 0
+        # What the batch made of single keys (None: removed), and the prefixes it deleted before that. The prefixes
+        # cover each other nowhere, so that no key is counted twice.
+        self._entries: dict[bytes, Entry | None] = {}
+        self._deleted_prefixes: list[bytes] = []
+
+    # --- reading -----------------------------------------------------------------------------------------
+
+    def stored(self, key: bytes) -> Entry | None:
+        """The entry under a key, due or not."""
+        if key in self._entries:
+            return self._entries[key]
+        return None if self._is_deleted(key) else self.keyspace.tree.get(key)
+
+    def live(self, key: bytes) -> Entry | None:
+        """The entry under a key; None where it is missing or due."""
+        entry = self.stored(key)
+        return None if entry is None or is_due(entry, self.now_ms) else entry
+
+    def count(self, prefix: bytes) -> int:
+        """The number of live entries under a prefix."""
+        if self._is_deleted(prefix):
+            untouched = 0
+        else:
+            gone = [deleted for deleted in self._deleted_prefixes if deleted.startswith(prefix)]
+            untouched = self._count_below(prefix) - sum(map(self._count_below, gone))
+        touched = [key for key in self._entries if key.startswith(prefix)]
+        return untouched + sum((self.live(key) is not None) - self._was_live(key) for key in touched)
+
+    def _count_below(self, prefix: bytes) -> int:
+        return self.keyspace.count(prefix, self.now_ms)
+
+    def _was_live(self, key: bytes) -> bool:
+        """Whether the key counts among those that no single event of the batch touched."""
+        return not self._is_deleted(key) and self.keyspace.get(key, self.now_ms) is not None
+
+    def _is_deleted(self, key: bytes) -> bool:
+        return any(key.startswith(prefix) for prefix in self._deleted_prefixes)
+
+    # --- deciding ----------------------------------------------------------------------------------------
+
+    def set(self, key: bytes, kind: int, value: bytes, deadline_ms: int | None) -> int:
+        """Record that the key now holds the value, and return the version it will have.
+
+        An entry that is due, but not yet purged, is ended first: it expired, it was not overwritten.
+        """
+        if (stored := self.stored(key)) is not None and is_due(stored, self.now_ms):
+            self.expire(key)
+        version = self._record(EntrySet(key, kind, value, deadline_ms), len(key) + len(value))
+        self._entries[key] = (kind, value, deadline_ms, version)
+        return version
+
+    def delete(self, key: bytes) -> None:
+        """Record that a client removed the key."""
+        self._record(EntryDeleted(key), len(key))
+        self._entries[key] = None
+
+    def expire(self, key: bytes) -> None:
+        """Record that the key's deadline has passed."""
+        self._record(EntryExpired(key), len(key))
+        self._entries[key] = None
+
+    def move_deadline(self, key: bytes, entry: Entry, deadline_ms: int | None) -> Entry:
+        """Record the new deadline of the live ``entry`` under the key, if it is one, and return the entry with it."""
+        kind, value, old_deadline_ms, version = entry
+        if deadline_ms == old_deadline_ms:
+            return entry
+        self._record(DeadlineSet(key, deadline_ms), len(key))
+        moved = (kind, value, deadline_ms, version)
+        self._entries[key] = moved
+        return moved
+
+    def delete_prefix(self, prefix: bytes) -> None:
+        """Record that a client removed every key under the prefix."""
+        self._record(PrefixDeleted(prefix), len(prefix))
+        self._entries = {key: entry for key, entry in self._entries.items() if not key.startswith(prefix)}
+        if not self._is_deleted(prefix):
+            wider = [kept for kept in self._deleted_prefixes if not kept.startswith(prefix)]
+            self._deleted_prefixes = [*wider, prefix]
+
+    def _record(self, event: Event, size_bytes: int) -> int:
+        self.events.append(event)
+        self.size_bytes += size_bytes
+        return self.keyspace.seq + len(self.events)

@@ -1,0 +1,74 @@
+"""The entries as of a sequence number. ``apply`` is the only way to change them, live, in recovery and offline."""
+
+from collections.abc import Callable
+
+from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
+from synap.keyspace.digest import entry_digest, fold_digest
+from synap.radix import Entry, Tree
+
+
+class Keyspace:
+    """The state at ``seq``: a pure function of the events 1 to ``seq``.
+
+    An entry whose deadline is not after ``now_ms`` is absent for every reader, whether or not the event that ends it
+    was applied yet; only ``tree`` still shows it. ``digest`` is the number of this state, see ``digest.py``.
+    """
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self.seq = 0
+        self.digest = 0
+        self._appliers: dict[type[Event], Callable[..., None]] = {
+            EntrySet: self._apply_set,
+            EntryDeleted: self._apply_removed,
+            PrefixDeleted: self._apply_prefix_deleted,
+            DeadlineSet: self._apply_deadline,
+            EntryExpired: self._apply_removed,
+        }
+
+    # --- reading -----------------------------------------------------------------------------------------
+
+    def get(self, key: bytes, now_ms: int) -> Entry | None:
+        """The entry under a key; None where it is missing or due."""
+        entry = self.tree.get(key)
+        return None if entry is None or is_due(entry, now_ms) else entry
+
+    def count(self, prefix: bytes, now_ms: int) -> int:
+        """The number of live entries under a prefix. Visits only the due ones, which are few and soon purged."""
+        due = self.tree.due(now_ms)
+        return self.tree.count(prefix) - sum(key.startswith(prefix) for key in due)
+
+    # --- changing ----------------------------------------------------------------------------------------
+
+    def apply(self, seq: int, event: Event) -> None:
+        """Let the state be that after the event with this number. Cannot fail; changes nothing the second time."""
+        self.seq = seq
+        self._appliers[type(event)](event)
+
+    def _apply_set(self, event: EntrySet) -> None:
+        key, kind, value, deadline_ms, seq = event.key, event.kind, event.value, event.deadline_ms, self.seq
+        replaced = self.tree.put(key, kind, value, deadline_ms, seq)
+        removed = 0 if replaced is None else entry_digest(key, *replaced)
+        self.digest = fold_digest(self.digest, entry_digest(key, kind, value, deadline_ms, seq), removed)
+
+    def _apply_removed(self, event: EntryDeleted | EntryExpired) -> None:
+        removed = self.tree.delete(event.key)
+        if removed is not None:
+            self.digest = fold_digest(self.digest, 0, entry_digest(event.key, *removed))
+
+    def _apply_prefix_deleted(self, event: PrefixDeleted) -> None:
+        removed = sum(entry_digest(*item) for item in self.tree.items(event.prefix))
+        self.digest = fold_digest(self.digest, 0, removed)
+        self.tree.delete_prefix(event.prefix)
+
+    def _apply_deadline(self, event: DeadlineSet) -> None:
+        before = self.tree.set_deadline(event.key, event.deadline_ms)
+        if before is not None:
+            kind, value, _, version = before
+            added = entry_digest(event.key, kind, value, event.deadline_ms, version)
+            self.digest = fold_digest(self.digest, added, entry_digest(event.key, *before))
+
+
+def is_due(entry: Entry, now_ms: int) -> bool:
+    """Whether the entry's deadline has come."""
+    return entry[2] is not None and entry[2] <= now_ms

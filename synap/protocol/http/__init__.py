@@ -1,0 +1,42 @@
+"""The REST API without input and output: a request as a value in, a response as a value out.
+
+Two doors share it, so that they answer alike. A shell reads a request, finds its ``Match`` by method and path
+(``routes.find``), makes it a ``Call`` (``match.call(request)``), has the call's wish answered by the
+``Service`` and the result rendered (``call.respond(result)``); whatever is raised on the way becomes a response
+through ``respond_to_error``, and every response leaves through ``finish``.
+
+============  ==============================================================================
+``message``   ``Request`` and ``Response``
+``percent``   paths, ``query``   parameters, ``cursor``   where a scan goes on
+``bodies``    the shapes of JSON bodies, and how bytes become them
+``values``    JSON values to stored bytes and back
+``ttl``       times to exact milliseconds
+``endpoints``  one function per route: request to wish, result to response
+``router``    patterns and how a path finds its own
+``routes``    the table of all routes
+``render``    bodies to bytes, compression, HEAD
+``errors``    the table of all errors
+``service``   what the API asks of the server behind it
+============  ==============================================================================
+"""
+
+from synap.protocol.http.errors import respond_to_error, show
+from synap.protocol.http.message import Headers, Request, Response
+from synap.protocol.http.render import finish
+from synap.protocol.http.router import Call, Match
+from synap.protocol.http.routes import find
+from synap.protocol.http.service import Service, answer
+
+__all__ = [
+    "Call",
+    "Headers",
+    "Match",
+    "Request",
+    "Response",
+    "Service",
+    "answer",
+    "find",
+    "finish",
+    "respond_to_error",
+    "show",
+]

@@ -1,0 +1,110 @@
+"""What each error is over HTTP: one table, and the body made from it.
+
+The body is ``{"error": sentence, "code": status, "type": name}`` and, where the error carries them, ``field``,
+``expected``, ``limit``, ``unit``, ``current_version``. Names are stable: clients branch on them. Any 5xx also
+has ``outcome``: "not_written", or "unknown" where the write may or may not have happened.
+"""
+
+import msgspec
+
+from synap import errors
+from synap.protocol.http.message import Response
+from synap.protocol.http.render import json_response
+
+_NOT_WRITTEN = "not_written"
+_UNKNOWN = "unknown"
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """How an error is shown. ``outcome`` is None where the sentence is the client's own fault (4xx).
+
+    ``sentence`` replaces the error's own where that one is for the operator: paths, system calls.
+    """
+
+    status: int
+    type: str
+    outcome: str | None = None
+    sentence: str | None = None
+
+
+TABLE: dict[type[BaseException], Shown] = {
+    errors.InvalidKeyError: Shown(400, "invalid_key"),
+    errors.InvalidValueError: Shown(400, "invalid_value"),
+    errors.InvalidTtlError: Shown(400, "invalid_ttl"),
+    errors.TooLargeError: Shown(413, "too_large"),
+    errors.VersionMismatchError: Shown(412, "version_mismatch"),
+    errors.MalformedRequestError: Shown(400, "malformed_request"),
+    errors.InvalidParameterError: Shown(400, "invalid_parameter"),
+    errors.UnknownRouteError: Shown(404, "unknown_route"),
+    errors.MethodNotAllowedError: Shown(405, "method_not_allowed"),
+    errors.RequestTimeoutError: Shown(408, "request_timeout"),
+    errors.UnsupportedMediaTypeError: Shown(415, "unsupported_media_type"),
+    errors.WrongShapeError: Shown(422, "wrong_shape"),
+    errors.HeadersTooLargeError: Shown(431, "headers_too_large"),
+    errors.ClientError: Shown(400, "bad_request"),
+    errors.NotReadyError: Shown(503, "not_ready", _NOT_WRITTEN),
+    errors.OverloadedError: Shown(503, "overloaded", _NOT_WRITTEN),
+    errors.DiskFullError: Shown(507, "disk_full", _NOT_WRITTEN),
+    errors.UnavailableError: Shown(503, "unavailable", _NOT_WRITTEN),
+    errors.LogConflictError: Shown(503, "log_conflict", _NOT_WRITTEN, "another writer was faster; try again"),
+    errors.LogFailedError: Shown(500, "log_failed", _UNKNOWN, "the disk failed while the write was being logged"),
+    BaseException: Shown(500, "internal_error", _UNKNOWN, "an error inside the server"),
+}
+"""The nearest base class of an error decides."""
+
+_OUTCOMES = {
+    _NOT_WRITTEN: "nothing was written",
+    _UNKNOWN: "whether the write happened is unknown",
+}
+
+
+def show(error: Exception) -> Shown:
+    """The row of the table for an error."""
+    return next(TABLE[base] for base in type(error).__mro__ if base in TABLE)
+
+
+def respond_to_error(error: Exception, *, may_have_written: bool = True) -> Response:
+    """The response to a request that ended in ``error``.
+
+    ``may_have_written`` is False where the request was a read, so that nothing is unknown about it.
+    """
+    shown = show(error)
+    body: dict[str, object] = {
+        "error": shown.sentence or str(error),
+        "code": shown.status,
+        "type": shown.type,
+        **_details(error),
+    }
+    if shown.outcome is not None:
+        outcome = shown.outcome if may_have_written else _NOT_WRITTEN
+        body["error"] = f"{body['error']}; {_OUTCOMES[outcome]}"
+        body["outcome"] = outcome
+    return json_response(body, status=shown.status, extra=_headers(error))
+
+
+def _details(error: Exception) -> dict[str, object]:
+    """What the error carries and a client can use."""
+    details: dict[str, object] = {}
+    if isinstance(error, errors.ClientError) and error.field is not None:
+        details["field"] = error.field
+    match error:
+        case errors.WrongShapeError():
+            details["expected"] = error.expected
+        case errors.TooLargeError():
+            details |= {"limit": error.limit, "unit": error.unit}
+        case errors.HeadersTooLargeError():
+            details |= {"limit": error.limit, "unit": "bytes"}
+        case errors.VersionMismatchError():
+            details["current_version"] = error.current
+    return details
+
+
+def _headers(error: Exception) -> tuple[tuple[bytes, bytes], ...]:
+    match error:
+        case errors.UnavailableError():
+            return ((b"retry-after", b"%d" % error.retry_after_s),)
+        case errors.LogConflictError():
+            return ((b"retry-after", b"1"),)
+        case errors.MethodNotAllowedError():
+            return ((b"allow", ", ".join(error.allowed).encode()),)
+    return ()

@@ -1,0 +1,90 @@
+"""Responses: bodies to bytes, and what the request decides about them (HEAD, compression)."""
+
+import zlib
+
+import msgspec
+
+from synap.commands import Kind
+from synap.protocol.http.message import Headers, Response, header
+from synap.protocol.http.values import to_json
+from synap.results import Found
+
+JSON = b"application/json"
+OCTETS = b"application/octet-stream"
+
+_COMPRESS_MIN_BYTES = 1024
+"""Below that, gzip's own 18 bytes and the time are not worth it: it would fit one packet anyway."""
+
+_GZIP_LEVEL = 1
+"""The fastest: sessions are JSON, which even that halves, and the server has other things to do."""
+
+_GZIP_WBITS = 31
+"""zlib's way to say: gzip container, largest window."""
+
+_NO_STORE = (b"cache-control", b"no-store")
+"""On every response: each shows a state that may have changed by the next request, and sessions are secrets."""
+
+_NO_SNIFF = (b"x-content-type-options", b"nosniff")
+"""Octets are whatever a client stored; a browser must not run them as a page of this origin."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def json_response(body: object, *, status: int = 200, extra: Headers = ()) -> Response:
+    """A response with a body that msgspec encodes."""
+    return Response(status, ((b"content-type", JSON), _NO_STORE, *extra), _encode(body))
+
+
+def text_response(body: bytes, content_type: str) -> Response:
+    """A response with a body that is already what ``content_type`` says."""
+    return Response(200, ((b"content-type", content_type.encode()), _NO_STORE), body)
+
+
+def value_response(found: Found | None) -> Response:
+    """The value of one key, with its version as ETag; null without one where the key is missing."""
+    if found is None:
+        return json_response(None)
+    etag = (b"etag", b'"%d"' % found.version)
+    if found.kind == Kind.BYTES:
+        return Response(200, ((b"content-type", OCTETS), _NO_STORE, _NO_SNIFF, etag), found.value)
+    return Response(200, ((b"content-type", JSON), _NO_STORE, etag), bytes(to_json(found)))
+
+
+def finish(method: str, headers: Headers, response: Response) -> Response:
+    """The response as it goes out to the request with ``method`` and ``headers``.
+
+    Pure, but compressing megabytes takes a while: a shell may want to call it in a thread.
+    """
+    body, extra = response.body, []
+    if len(body) >= _COMPRESS_MIN_BYTES:
+        extra.append((b"vary", b"accept-encoding"))
+        if accepts_gzip(header(headers, b"accept-encoding")):
+            packed = _gzip(body)
+            if len(packed) < len(body):
+                body = packed
+                extra.append((b"content-encoding", b"gzip"))
+    extra.append((b"content-length", b"%d" % len(body)))
+    return Response(response.status, (*response.headers, *extra), b"" if method == "HEAD" else body)
+
+
+def accepts_gzip(accept_encoding: bytes | None) -> bool:
+    """Whether an Accept-Encoding header allows gzip: by name, or by "*", with a weight over 0."""
+    if not accept_encoding:
+        return False
+    weights = dict(_coding(item) for item in accept_encoding.lower().split(b","))
+    return weights.get(b"gzip", weights.get(b"*", 0.0)) > 0
+
+
+def _coding(item: bytes) -> tuple[bytes, float]:
+    """A content coding and its weight; one that cannot be read counts as a refusal."""
+    name, _, parameter = item.partition(b";")
+    weight_name, _, weight = parameter.strip().partition(b"=")
+    try:
+        return name.strip(), float(weight) if weight_name.strip() == b"q" else 1.0
+    except ValueError:
+        return name.strip(), 0.0
+
+
+def _gzip(body: bytes) -> bytes:
+    packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WBITS)
+    return packer.compress(body) + packer.flush()

@@ -1,0 +1,128 @@
+"""What the REST API asks of the server behind it, and the shapes of what it gets.
+
+A request becomes either a ``Command`` on the keyspace or a ``Question`` about the server itself. Questions
+are answered at once, from memory, also while the store is loading, draining or failed: that is when they are
+asked. Whatever answers both is a ``Service``; the API knows no more of the server than this file.
+"""
+
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from synap.commands import Command
+
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+# --- what questions are answered with --------------------------------------------------------------------
+
+
+class Health(msgspec.Struct, frozen=True):
+    """Whether the process is alive. Any ``status`` but "healthy" is answered with 503."""
+
+    status: str
+    service: str
+    version: str
+    uptime_secs: int
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether commands would be accepted now, and if not, what is waited for, in words.
+
+    ``recovery_percent`` (0 to 100) is None when recovery is not running; ``retry_after_s`` becomes the
+    Retry-After header of the 503.
+    """
+
+    ready: bool
+    waiting_for: tuple[str, ...] = ()
+    recovery_percent: float | None = None
+    retry_after_s: int = 1
+
+
+class Operations(msgspec.Struct, frozen=True):
+    """How many keys were read, written and deleted since start; hits + misses = gets."""
+
+    gets: int
+    sets: int
+    dels: int
+    hits: int
+    misses: int
+
+
+class Stats(msgspec.Struct, frozen=True):
+    """The state of the store in numbers.
+
+    ``memory_bytes`` is what keys, values and their tree take; ``total_memory_bytes`` is the resident set of
+    the process; ``hit_rate`` goes from 0 to 1 (0 before the first read); ``seq`` is the last event's.
+    """
+
+    total_keys: int
+    memory_bytes: int
+    total_memory_bytes: int
+    eviction_policy: str
+    operations: Operations
+    hit_rate: float
+    seq: int
+    expired_keys: int
+    uptime_secs: int
+
+
+class Exposition(msgspec.Struct, frozen=True):
+    """The metrics as text, in the format that ``content_type`` names."""
+
+    body: bytes
+    content_type: str
+
+
+# --- the service -----------------------------------------------------------------------------------------
+
+
+class Service(Protocol):
+    """Whoever answers. Only ``execute`` may wait; the rest read what is in memory."""
+
+    async def execute(self, command: Command[R]) -> R:
+        """Carry a command out. A write returns only when it is durable.
+
+        Raises ``CommandError`` where the command is refused, ``UnavailableError`` where it may be sent
+        again, ``LogFailedError`` where its outcome is unknown. Cancelling stops the waiting, not the write.
+        """
+        ...
+
+    def health(self) -> Health:
+        """Whether the process is alive."""
+        ...
+
+    def readiness(self) -> Readiness:
+        """Whether commands would be accepted now."""
+        ...
+
+    def stats(self) -> Stats:
+        """The state of the store in numbers."""
+        ...
+
+    def metrics(self) -> Exposition:
+        """The metrics as text for Prometheus."""
+        ...
+
+    def observe(self, method: str, route: str, status: int, duration_s: float) -> None:
+        """Count an answered request.
+
+        ``route`` is the pattern of the route ("/kv/get/{key}") or "unmatched", ``method`` one of HTTP's or
+        "other", so that nothing a client makes up becomes a label.
+        """
+        ...
+
+
+class Question(msgspec.Struct, Generic[R_co], frozen=True):
+    """Something to be asked of the service that is no command, and is answered without waiting."""
+
+    ask: Callable[[Service], R_co]
+
+
+async def answer(service: Service, wish: Command[R] | Question[R]) -> R:
+    """What comes of a wish: the result of a command, or the answer to a question."""
+    if isinstance(wish, Command):
+        return await service.execute(wish)
+    return wish.ask(service)

@@ -1,0 +1,1 @@
+"""The shells: sockets, hypercorn, and the order in which things start and stop."""

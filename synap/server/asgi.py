@@ -1,0 +1,221 @@
+"""The ASGI application: HTTP requests from hypercorn to the REST API and back.
+
+A shell around ``protocol.http``. What it adds is what needs a socket or a clock: it reads bodies within their
+limits, gives up on clients that send none, and sees to it that every request gets a response. It knows no
+keyspace, no log, no route.
+
+* A body over its limit is refused as soon as that shows, in Content-Length or in what arrived. Such a response
+  overtakes the request, so the rest of the body is then read and thrown away for a while (``_overtake``): a
+  socket closed over unread bytes is reset, and the client would see that instead of the response.
+* A request whose client is gone is dropped while its body is read. Once it became a command, nobody watches
+  the client any more: the command is carried out, and the response goes nowhere.
+* What nobody foresaw is 500, and is logged without the exception's text, which may quote keys or values.
+"""
+
+import traceback
+
+import structlog
+import trio
+from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, LifespanScope, Scope, WebsocketScope
+
+from synap.commands import Write
+from synap.errors import HeadersTooLargeError, RequestTimeoutError, SynapError, TooLargeError
+from synap.protocol.http import (
+    Headers,
+    Match,
+    Request,
+    Response,
+    Service,
+    answer,
+    find,
+    finish,
+    respond_to_error,
+    show,
+)
+from synap.protocol.http.message import header
+
+BODY_MAX_BYTES = 10 * 1024 * 1024
+"""The largest value, and room for its escapes in JSON."""
+
+BODY_TIMEOUT_S = 30.0
+"""A body of the largest size within this time needs a line of 3 Mbit/s."""
+
+HEADERS_MAX_BYTES = 64 * 1024
+"""Names and values together. No client of ours comes near; cookies that stray here may."""
+
+_OVERTAKE_S = 5.0
+"""How long a client may go on sending a body whose response it already got."""
+
+_FINISH_INLINE_MAX_BYTES = 64 * 1024
+"""A larger body is compressed in a thread: it would hold up all other requests for more than a millisecond."""
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+
+_UNMATCHED = "unmatched"
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("synap.http")
+
+
+class _ClientGoneError(Exception):
+    """The client disconnected before its request was complete."""
+
+
+class Body:
+    """The body of one request, still to be read."""
+
+    def __init__(self, receive: ASGIReceiveCallable, max_bytes: int) -> None:
+        self._receive = receive
+        self._max_bytes = max_bytes
+        self.ended = trio.Event()
+
+    async def read(self, headers: Headers, timeout_s: float) -> bytes:
+        """The whole body. Raises ``TooLargeError``, ``RequestTimeoutError`` or ``_ClientGoneError``."""
+        declared = header(headers, b"content-length") or b""
+        if declared.isdigit():
+            self._check_size(int(declared[:20]))
+        with trio.move_on_after(timeout_s):
+            return await self._read_chunks()
+        raise RequestTimeoutError(timeout_s)
+
+    async def _read_chunks(self) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        while not self.ended.is_set():
+            chunk = await self._next_chunk()
+            size += len(chunk)
+            self._check_size(size)
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _check_size(self, size: int) -> None:
+        if size > self._max_bytes:
+            raise TooLargeError("body", size, self._max_bytes)
+
+    async def _next_chunk(self) -> bytes:
+        event = await self._receive()
+        if event["type"] != "http.request":
+            raise _ClientGoneError
+        if not event.get("more_body", False):
+            self.ended.set()
+        return event.get("body", b"")
+
+    async def discard(self) -> None:
+        """Throw away what still comes, until the end of the body or of the connection."""
+        try:
+            while not self.ended.is_set():
+                await self._next_chunk()
+        except _ClientGoneError:
+            self.ended.set()
+
+
+class App:
+    """An ASGI 3 application that answers from a ``Service``."""
+
+    def __init__(
+        self, service: Service, *, body_max_bytes: int = BODY_MAX_BYTES, body_timeout_s: float = BODY_TIMEOUT_S
+    ) -> None:
+        self._service = service
+        self._body_max_bytes = body_max_bytes
+        self._body_timeout_s = body_timeout_s
+
+    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        """Serve one connection scope, as hypercorn calls it."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await _lifespan(scope, receive, send)
+        else:
+            await _refuse_websocket(scope, send)
+
+    async def _http(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        """Answer one request, and count it."""
+        started_s = trio.current_time()
+        headers = tuple(scope["headers"])
+        body = Body(receive, self._body_max_bytes)
+        try:
+            route, response = await self._answer(scope, headers, body)
+        except _ClientGoneError:
+            return
+        response = await _finished(scope["method"], headers, response)
+        await _send(response, body, send)
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._service.observe(method, route, response.status, trio.current_time() - started_s)
+
+    async def _answer(self, scope: HTTPScope, headers: Headers, body: Body) -> tuple[str, Response]:
+        """The pattern of the route, and the response; whatever goes wrong is one, too."""
+        try:
+            _check_headers(headers)
+            match = find(scope["method"], scope["raw_path"])
+        except SynapError as error:
+            return _UNMATCHED, respond_to_error(error)
+        try:
+            content = await body.read(headers, self._body_timeout_s)
+        except SynapError as error:
+            return match.route.pattern, respond_to_error(error)
+        request = Request(scope["method"], scope["raw_path"], scope["query_string"], headers, content)
+        return match.route.pattern, await self._carry_out(match, request)
+
+    async def _carry_out(self, match: Match, request: Request) -> Response:
+        is_write = False
+        try:
+            call = match.call(request)
+            is_write = isinstance(call.wish, Write)
+            return call.respond(await answer(self._service, call.wish))
+        except Exception as error:  # noqa: BLE001  (the last line of defence: every request gets a response)
+            if show(error).type == "internal_error":
+                _log_unforeseen(error, match)
+            return respond_to_error(error, may_have_written=is_write)
+
+
+def _check_headers(headers: Headers) -> None:
+    size = sum(len(name) + len(value) for name, value in headers)
+    if size > HEADERS_MAX_BYTES:
+        raise HeadersTooLargeError(size, HEADERS_MAX_BYTES)
+
+
+def _log_unforeseen(error: Exception, match: Match) -> None:
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    _log.error("request failed", route=match.route.pattern, error=type(error).__name__, frames=frames)
+
+
+async def _finished(method: str, headers: Headers, response: Response) -> Response:
+    if len(response.body) <= _FINISH_INLINE_MAX_BYTES:
+        return finish(method, headers, response)
+    return await trio.to_thread.run_sync(finish, method, headers, response)
+
+
+async def _send(response: Response, body: Body, send: ASGISendCallable) -> None:
+    await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+    overtakes = not body.ended.is_set()
+    await send({"type": "http.response.body", "body": response.body, "more_body": overtakes})
+    if overtakes:
+        await _overtake(body, send)
+
+
+async def _overtake(body: Body, send: ASGISendCallable) -> None:
+    """End a response that was sent before the end of its request.
+
+    The body is thrown away also while the end is sent: hypercorn waits there for room in the queue we read from.
+    """
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(body.discard)
+        with trio.move_on_after(_OVERTAKE_S):
+            await body.ended.wait()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        nursery.cancel_scope.cancel()
+
+
+async def _lifespan(_: LifespanScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    """Nothing starts or stops with the application: the server around it does that, in its own order."""
+    while True:
+        event = await receive()
+        if event["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        elif event["type"] == "lifespan.shutdown":
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+async def _refuse_websocket(_: WebsocketScope, send: ASGISendCallable) -> None:
+    """Closed before it was accepted: hypercorn answers 403."""
+    await send({"type": "websocket.close", "code": 1000, "reason": None})

@@ -1,0 +1,123 @@
+"""The listener: sockets in, hypercorn's connection handler on each connection, a limit on their number.
+
+Driven directly rather than through ``hypercorn.trio.serve``, because that accepts without a limit and stops accepting
+only together with everything else. What is used of hypercorn here is ``TCPServer`` and ``WorkerContext``; their minor
+version is pinned, and ``tests/server/test_listener.py`` would notice a change.
+"""
+
+import contextlib
+import socket
+
+import structlog
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ASGIFramework, ConnectionState
+
+from synap.errors import AddressInUseError
+
+BACKLOG = 1024
+"""Connections that the kernel holds until they are accepted."""
+
+KEEP_ALIVE_S = 60.0
+"""An idle connection is closed after this, and one whose request line and headers do not arrive within it."""
+
+HEAD_MAX_BYTES = 3 * 64 * 1024 + 64 * 1024
+"""Request line and headers: a key of the largest size with every byte escaped, and 64 KiB of headers."""
+
+STOP_GRACE_S = 5.0
+"""How long requests under way may go on after the server was told to stop."""
+
+_REFUSAL_BODY = b'{"error":"too many connections","code":503,"type":"too_many_connections"}'
+_REFUSAL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
+    b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(_REFUSAL_BODY), _REFUSAL_BODY)
+)
+
+_logger = structlog.get_logger("synap.server")
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Listening sockets on every address of the host. Raises ``AddressInUseError``."""
+    sockets: list[socket.socket] = []
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            listening = socket.socket(family, kind, protocol)
+            sockets.append(listening)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listening.bind(address)
+            listening.listen(BACKLOG)
+    except OSError as cause:
+        for listening in sockets:
+            listening.close()
+        raise AddressInUseError(host, port, cause.strerror or str(cause)) from cause
+    return sockets
+
+
+def hypercorn_config() -> Config:
+    """How hypercorn treats a connection."""
+    config = Config()
+    config.errorlog = None
+    config.include_server_header = False
+    config.h11_max_incomplete_size = HEAD_MAX_BYTES
+    config.keep_alive_timeout = KEEP_ALIVE_S
+    config.keep_alive_max_requests = 1_000_000
+    return config
+
+
+class Listener:
+    """Serves an ASGI application on sockets until ``stop``."""
+
+    def __init__(self, app: ASGIFramework, sockets: list[socket.socket], max_connections: int) -> None:
+        self._app = ASGIWrapper(app)
+        self._listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(each)) for each in sockets]
+        self._max_connections = max_connections
+        self._config = hypercorn_config()
+        self._context = WorkerContext(None)
+        self._open = 0
+        self._accepting = trio.CancelScope()
+        self._connections = trio.CancelScope()
+
+    async def run(self) -> None:
+        """Accept and serve; return after ``stop``, when the last connection has ended or its grace is over."""
+        with self._connections:
+            async with trio.open_nursery() as connections:
+                with self._accepting:
+                    await trio.serve_listeners(self._serve, self._listeners, handler_nursery=connections)
+                for listener in self._listeners:
+                    await listener.aclose()
+
+    async def stop(self) -> None:
+        """Accept no more; let requests under way finish within ``STOP_GRACE_S``, and close idle connections."""
+        self._accepting.cancel()
+        await self._context.terminated.set()
+        self._connections.deadline = trio.current_time() + STOP_GRACE_S
+
+    async def _serve(self, stream: trio.SocketStream) -> None:
+        if self._open >= self._max_connections:
+            await _refuse(stream)
+            return
+        self._open += 1
+        try:
+            state = ConnectionState({})
+            # TCPServer takes plain streams, too, whatever its annotation says.
+            await TCPServer(self._app, self._config, self._context, state, stream)  # type: ignore[arg-type]
+        except Exception as error:  # noqa: BLE001  # one connection must not end the others
+            # The exception's text stays out: it may quote what the client sent.
+            _logger.error("connection failed", error=type(error).__name__)  # noqa: TRY400
+        finally:
+            self._open -= 1
+
+
+async def _refuse(stream: trio.SocketStream) -> None:
+    """Tell a client that there are too many; without waiting for its request, nor for long."""
+    with trio.move_on_after(1):
+        with contextlib.suppress(trio.BrokenResourceError):
+            await stream.send_all(_REFUSAL)
+    await trio.aclose_forcefully(stream)

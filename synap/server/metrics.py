@@ -1,0 +1,60 @@
+"""The metrics as Prometheus scrapes them: what was counted (``telemetry``), and what is read off the store just now."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+import synap
+from synap.radix import IMPLEMENTATION
+from synap.store import Store
+from synap.telemetry import Metrics
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+def exposition(metrics: Metrics, store: Store | None, recovery_s: float) -> tuple[bytes, str]:
+    """The text and its content type; without a store, what can be said without one."""
+    gauges = CollectorRegistry()
+    gauges.register(_Gauges(store, recovery_s))
+    return generate_latest(metrics.registry) + generate_latest(gauges), CONTENT_TYPE_LATEST
+
+
+def resident_bytes() -> int:
+    """The memory of this process that is in RAM."""
+    return _statm()[1]
+
+
+def _statm() -> tuple[int, int]:
+    """Virtual and resident size in bytes, from Linux's ``/proc`` (proc_pid_statm(5))."""
+    virtual, resident, *_ = Path("/proc/self/statm").read_text(encoding="ascii").split()
+    return int(virtual) * _PAGE_BYTES, int(resident) * _PAGE_BYTES
+
+
+class _Gauges(Collector):
+    def __init__(self, store: Store | None, recovery_s: float) -> None:
+        self._store = store
+        self._recovery_s = recovery_s
+
+    def collect(self) -> Iterator[Metric]:
+        virtual, resident = _statm()
+        memory = GaugeMetricFamily("synap_process_memory_bytes", "Memory of the process", labels=["type"])
+        memory.add_metric(["virtual"], virtual)
+        memory.add_metric(["resident"], resident)
+        yield memory
+        build = GaugeMetricFamily("synap_build_info", "What is running", labels=["version", "radix"])
+        build.add_metric([synap.__version__, IMPLEMENTATION], 1)
+        yield build
+        if self._store is not None:
+            yield from self._of_store(self._store)
+
+    def _of_store(self, store: Store) -> Iterator[Metric]:
+        tree = store.keyspace.tree
+        yield GaugeMetricFamily("synap_kv_keys", "Live entries", value=store.key_count())
+        yield GaugeMetricFamily("synap_kv_memory_bytes", "Memory of entries and tree", value=tree.memory_bytes)
+        yield GaugeMetricFamily("synap_wal_seq", "Sequence number of the last event", value=store.keyspace.seq)
+        yield GaugeMetricFamily("synap_recovery_seconds", "Time the last recovery took", value=self._recovery_s)

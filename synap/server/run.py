@@ -1,0 +1,171 @@
+"""The server as a whole: in which order it starts, what ends it, in which order it stops.
+
+Start: the data directory's lock, then the port (so that a second server learns who has the directory), then recovery
+in a thread while ``/ready`` already answers, then the store's tasks. Stop (SIGTERM, SIGINT): readiness says so, no new
+connections, requests under way finish, waiting writes are committed, the log is sealed. A second signal ends it at
+once.
+
+When the log fails, nothing is finished or sealed: whoever waits is told so, and the process ends with the failure's
+exit code, so that a supervisor starts it anew and recovery reads what the disk really holds.
+"""
+
+import signal
+import socket
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import structlog
+import trio
+
+import synap
+from synap.clock import SystemClock
+from synap.config import Settings
+from synap.datadir import DataDirectory, explained, open_data_directory
+from synap.errors import LogFailedError
+from synap.fs import RealFileSystem
+from synap.keyspace import Limits
+from synap.radix import IMPLEMENTATION
+from synap.recovery import RecoveryReport
+from synap.server.asgi import App
+from synap.server.listener import Listener, bind
+from synap.server.service import StoreService
+from synap.store import Store, open_memory_store, open_store
+from synap.tasks import open_tasks
+from synap.telemetry import Metrics
+from synap.wal.local import FsyncMode, LogOptions
+
+FAILURE_GRACE_S = 1.0
+"""After the log failed, how long the answers that say so have to leave."""
+
+DRAIN_MAX_S = 3.0
+"""How long waiting writes may take at the end. With the connections' grace, less than the ten seconds promised."""
+
+_logger = structlog.get_logger("synap.server")
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until told to stop. Raises the ``SynapError`` that keeps the server from starting or from going on."""
+    directory = open_directory(settings)
+    try:
+        sockets = bind(settings.server.host, settings.server.port)
+        await _Server(settings, directory, sockets).run()
+    finally:
+        if directory is not None:
+            directory.close()
+
+
+def open_directory(settings: Settings) -> DataDirectory | None:
+    """The data directory, locked; None where nothing is to be kept. Raises ``DataDirectoryError``."""
+    persistence = settings.persistence
+    if not (persistence.enabled and persistence.wal.enabled):
+        return None
+    return open_data_directory(
+        RealFileSystem(),
+        Path(persistence.directory),
+        now_ms=SystemClock().wall_ms(),
+        wal_directory=persistence.wal.directory,
+    )
+
+
+class _Server:
+    """One run of the server, from bound sockets to the end."""
+
+    def __init__(self, settings: Settings, directory: DataDirectory | None, sockets: list[socket.socket]) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._metrics = Metrics()
+        self._address = "http://{}:{}".format(*sockets[0].getsockname()[:2])
+        self._service = StoreService(self._metrics)
+        app = App(self._service, body_max_bytes=settings.server.max_body_size_bytes)
+        self._listener = Listener(app, sockets, settings.server.max_connections)
+        self._stop = trio.Event()
+
+    async def run(self) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async with open_tasks() as nursery:
+                nursery.start_soon(self._obey, signals, nursery.cancel_scope)
+                nursery.start_soon(self._listener.run)
+                store = await self._load()
+                try:
+                    await self._run_store(store)
+                except LogFailedError as failure:
+                    _logger.critical(
+                        "the log failed; ending, so that recovery reads what the disk holds", why=str(failure)
+                    )
+                    await trio.sleep(FAILURE_GRACE_S)
+                    raise
+                nursery.cancel_scope.cancel()
+
+    async def _obey(self, signals: AsyncIterator[int], everything: trio.CancelScope) -> None:
+        """Stop at the first signal; at the second, or while there is no store yet, at once."""
+        async for number in signals:
+            if self._stop.is_set() or not self._service.loaded:
+                _logger.warning("ending at once", signal=signal.Signals(number).name)
+                everything.cancel()
+            else:
+                _logger.info("stopping", signal=signal.Signals(number).name)
+                self._stop.set()
+
+    async def _load(self) -> Store:
+        clock, limits = SystemClock(), Limits(value_max_bytes=self._settings.kv_store.max_value_size_bytes)
+        if self._directory is None:
+            store = open_memory_store(clock, limits=limits, metrics=self._metrics)
+            self._service.attach(store, recovery_s=0.0)
+            greeting = f"Synap {synap.__version__} serves {self._address}; nothing is kept over its end"
+            _logger.warning(greeting)
+            return store
+        # An abandoned recovery does no harm: all it does can be interrupted anywhere.
+        store, report = await trio.to_thread.run_sync(
+            partial(self._open_store, self._directory, clock, limits), abandon_on_cancel=True
+        )
+        self._service.attach(store, report.duration_s)
+        self._announce(store, report)
+        return store
+
+    def _open_store(self, directory: DataDirectory, clock: SystemClock, limits: Limits) -> tuple[Store, RecoveryReport]:
+        wal = self._settings.persistence.wal
+        options = LogOptions(FsyncMode(wal.fsync_mode), wal.fsync_interval_ms, wal.max_size_mb * 1024 * 1024)
+        with explained(directory.path):
+            return open_store(
+                directory,
+                clock,
+                options=options,
+                limits=limits,
+                metrics=self._metrics,
+                on_progress=self._service.report_progress,
+            )
+
+    async def _run_store(self, store: Store) -> None:
+        async with open_tasks() as tasks:
+            tasks.start_soon(store.run)
+            await self._stop.wait()
+            self._service.drain()
+            await self._listener.stop()
+            with trio.move_on_after(DRAIN_MAX_S):
+                await store.drain()
+            tasks.cancel_scope.cancel()
+        await store.close()
+        _logger.info("stopped; everything is on the disk", seq=store.keyspace.seq)
+
+    def _announce(self, store: Store, report: RecoveryReport) -> None:
+        if report.torn_copy is not None:
+            self._metrics.torn_tails.inc()
+            _logger.warning(
+                "the last write before the stop was never finished (nor acknowledged); it was cut off the log",
+                torn_bytes=report.torn_bytes,
+                copy=str(report.torn_copy),
+            )
+        settings = self._settings.persistence
+        greeting = (
+            f"Synap {synap.__version__} serves {self._address}: data in {settings.directory}, "
+            f"fsync {settings.wal.fsync_mode}, {store.key_count():,} keys recovered in {report.duration_s:.2f} s"
+        )
+        _logger.info(
+            greeting,
+            events=report.events,
+            segments=report.segments,
+            log_bytes=report.log_bytes,
+            clean_stop=report.clean,
+            radix=IMPLEMENTATION,
+        )

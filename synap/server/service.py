@@ -1,0 +1,96 @@
+"""The service behind the REST API: the store once it is there, and the truth about the server before and after."""
+
+from time import monotonic
+from typing import TypeVar
+
+import synap
+from synap.commands import Command
+from synap.errors import NotReadyError
+from synap.protocol.http.service import Exposition, Health, Operations, Readiness, Stats
+from synap.server.metrics import exposition, resident_bytes
+from synap.store import Store
+from synap.telemetry import Metrics
+
+R = TypeVar("R")
+
+
+class StoreService:
+    """See ``protocol.http.service.Service``. Starts without a store; ``attach`` gives it one."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._recovered = 0.0
+        self._recovery_s = 0.0
+        self._metrics = metrics
+        self._store: Store | None = None
+        self._draining = False
+        self._started_s = monotonic()
+
+    @property
+    def loaded(self) -> bool:
+        """Whether there is a store."""
+        return self._store is not None
+
+    def report_progress(self, share: float) -> None:
+        """Say how much of the log recovery has read, 0 to 1."""
+        self._recovered = share
+
+    def attach(self, store: Store, recovery_s: float) -> None:
+        """From now on commands are carried out."""
+        self._store = store
+        self._recovery_s = recovery_s
+
+    def drain(self) -> None:
+        """Say that the server is about to stop; what is under way goes on."""
+        self._draining = True
+
+    async def execute(self, command: Command[R]) -> R:
+        """See ``Service``."""
+        if self._store is None:
+            raise NotReadyError(f"the store is loading ({self._recovered:.0%}); nothing was written")
+        return await self._store.execute(command)
+
+    def health(self) -> Health:
+        """See ``Service``."""
+        return Health("healthy", "synap", synap.__version__, self._uptime_s())
+
+    def readiness(self) -> Readiness:
+        """See ``Service``."""
+        if self._store is None:
+            return Readiness(
+                ready=False,
+                waiting_for=(f"recovery: {self._recovered:.0%} of the log read",),
+                recovery_percent=round(100 * self._recovered, 1),
+            )
+        obstacles = (*self._store.obstacles(), *(["draining: the server is shutting down"] if self._draining else []))
+        return Readiness(ready=not obstacles, waiting_for=obstacles)
+
+    def stats(self) -> Stats:
+        """See ``Service``. Zeros while the store is loading."""
+        store = self._store
+        if store is None:
+            return Stats(0, 0, resident_bytes(), "none", Operations(0, 0, 0, 0, 0), 0.0, 0, 0, self._uptime_s())
+        counts = store.counts
+        return Stats(
+            total_keys=store.key_count(),
+            memory_bytes=store.keyspace.tree.memory_bytes,
+            total_memory_bytes=resident_bytes(),
+            eviction_policy="none",
+            operations=Operations(counts.gets, counts.sets, counts.dels, counts.hits, counts.gets - counts.hits),
+            hit_rate=counts.hits / counts.gets if counts.gets else 0.0,
+            seq=store.keyspace.seq,
+            expired_keys=store.expired_keys,
+            uptime_secs=self._uptime_s(),
+        )
+
+    def metrics(self) -> Exposition:
+        """See ``Service``."""
+        body, content_type = exposition(self._metrics, self._store, self._recovery_s)
+        return Exposition(body, content_type)
+
+    def observe(self, method: str, route: str, status: int, duration_s: float) -> None:
+        """See ``Service``."""
+        self._metrics.http_requests.labels(method, route, str(status)).inc()
+        self._metrics.http_request_seconds.labels(method, route).observe(duration_s)
+
+    def _uptime_s(self) -> int:
+        return int(monotonic() - self._started_s)

@@ -1,0 +1,213 @@
+"""The store: one keyspace, the log behind it, and the tasks that keep them together. What a front end talks to."""
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import TypeVar
+
+import msgspec
+import structlog
+import trio
+
+from synap.clock import Clock, LogClock
+from synap.commands import (
+    Command,
+    Delete,
+    DeleteMany,
+    DeletePrefix,
+    Get,
+    GetMany,
+    GetTouch,
+    Keys,
+    Query,
+    Set,
+    SetMany,
+    Write,
+)
+from synap.committer import Committer
+from synap.datadir import DataDirectory
+from synap.errors import CommandError, LogFailedError
+from synap.expirer import run_expirer
+from synap.keyspace import Keyspace, Limits, answer, match_keys
+from synap.radix import new_tree
+from synap.recovery import RecoveryReport, recover
+from synap.results import KeyPage, Written
+from synap.tasks import open_tasks
+from synap.telemetry import Metrics
+from synap.wal.interface import Log
+from synap.wal.local import LocalLog, LogOptions, random_u32
+from synap.wal.memory import MemoryLog
+
+R = TypeVar("R")
+
+_logger = structlog.get_logger()
+
+MATCH_VISITS = 2_000
+"""Keys that a walk visits before others get a turn: about 2 ms."""
+
+STALLED_AFTER_S = 1.0
+"""An append that takes longer means that the disk hangs, and readiness says so."""
+
+
+class OperationCounts(msgspec.Struct):
+    """What was asked of the store since it was opened, in keys."""
+
+    gets: int = 0
+    hits: int = 0
+    sets: int = 0
+    dels: int = 0
+
+
+class Store:
+    """See the module. ``run`` must be running for writes to be carried out and for entries to be purged."""
+
+    def __init__(self, keyspace: Keyspace, log: Log, clock: LogClock, limits: Limits, metrics: Metrics) -> None:
+        self.keyspace = keyspace
+        self.log = log
+        self.counts = OperationCounts()
+        self.expired_keys = 0
+        self._clock = clock
+        self._limits = limits
+        self._metrics = metrics
+        self._committer = Committer(keyspace, log, clock.now_ms, limits)
+
+    async def run(self) -> None:
+        """Commit, expire and keep the log up, until cancelled. Raises ``LogFailedError``."""
+        try:
+            async with open_tasks() as nursery:
+                nursery.start_soon(self._committer.run)
+                nursery.start_soon(self.log.upkeep)
+                nursery.start_soon(run_expirer, self.keyspace, self._committer, self._clock.now_ms, self._on_expired)
+        except LogFailedError as failure:
+            self._committer.fail(failure)
+            raise
+
+    async def drain(self) -> None:
+        """Accept no more writes, and return when those that wait are answered. ``run`` must still be running."""
+        await self._committer.drain()
+
+    async def close(self) -> None:
+        """End the log cleanly. ``run`` must have ended. Raises ``LogFailedError``."""
+        await self.log.close()
+
+    async def execute(self, command: Command[R]) -> R:
+        """Carry out a command: a query at once, a write through the committer (see ``Committer.submit``)."""
+        operation = type(command).__name__.lower()
+        started_s = perf_counter()
+        status = "error"
+        try:
+            result = await self._execute(command)
+            self._count(command, result)
+            status = "ok"
+        except CommandError:
+            status = "refused"
+            raise
+        else:
+            return result
+        finally:
+            self._metrics.operations.labels(operation, status).inc()
+            self._metrics.operation_seconds.labels(operation).observe(perf_counter() - started_s)
+
+    def key_count(self) -> int:
+        """The number of live entries."""
+        return self.keyspace.count(b"", self._clock.now_ms())
+
+    def obstacles(self) -> list[str]:
+        """Why writes cannot be carried out now, in words; empty where they can."""
+        found = []
+        if self._committer.failure is not None:
+            found.append(f"log failed: {self._committer.failure}")
+        if isinstance(self.log, LocalLog) and self.log.full:
+            found.append("disk full: writes are refused, reads go on")
+        since = self._committer.writing_since
+        if since is not None and trio.current_time() - since > STALLED_AFTER_S:
+            found.append(f"disk stalled: {self._committer.waiting:,} writes are waiting")
+        return found
+
+    async def _execute(self, command: Command[R]) -> R:
+        if isinstance(command, Write):
+            return await self._committer.submit(command)
+        if isinstance(command, Keys):
+            return await self._matching_keys(command)  # type: ignore[return-value]  # Keys is a Query[KeyPage]
+        assert isinstance(command, Query)
+        result: R = answer(command, self.keyspace, self._clock.now_ms(), self._limits)
+        return result
+
+    async def _matching_keys(self, command: Keys) -> KeyPage:
+        keys: list[bytes] = []
+        after: bytes | None = None
+        while len(keys) <= command.limit:
+            page = match_keys(self.keyspace, command.pattern, after, MATCH_VISITS, self._clock.now_ms())
+            keys += page.keys
+            after = page.next_after
+            if after is None:
+                break
+            await trio.lowlevel.checkpoint()
+        return KeyPage(keys[: command.limit], truncated=len(keys) > command.limit)
+
+    def _on_expired(self, count: int) -> None:
+        self.expired_keys += count
+        self._metrics.expired_keys.inc(count)
+
+    def _count(self, command: Command[R], result: object) -> None:
+        counts = self.counts
+        match command:
+            case Get() | GetTouch():
+                counts.gets += 1
+                counts.hits += result is not None
+            case GetMany(keys) if isinstance(result, tuple):
+                counts.gets += len(keys)
+                counts.hits += sum(found is not None for found in result)
+            case Set() if isinstance(result, Written):
+                counts.sets += result.written
+            case SetMany(pairs):
+                counts.sets += len(pairs)
+            case Delete() | DeleteMany() | DeletePrefix() if isinstance(result, int):
+                counts.dels += result
+
+
+def open_store(
+    directory: DataDirectory,
+    clock: Clock,
+    *,
+    options: LogOptions,
+    limits: Limits,
+    metrics: Metrics,
+    on_progress: Callable[[float], None] = lambda _: None,
+    random_u32: Callable[[], int] = random_u32,
+) -> tuple[Store, RecoveryReport]:
+    """Recover what is in the directory and continue its log. Blocks on the disk.
+
+    Raises a ``DataDirectoryError`` where the directory cannot be read, ``DiskFullError``, ``LogFailedError`` or
+    ``OSError`` where it cannot be written.
+    """
+    keyspace = Keyspace(new_tree())
+    end, report = recover(directory, keyspace, on_progress)
+    log_clock = _log_clock(clock, end.wall_ms, metrics)
+    log = LocalLog(
+        directory.fs,
+        directory.wal_directory,
+        directory.store_id,
+        end,
+        now_ms=log_clock.now_ms,
+        options=options,
+        metrics=metrics,
+        random_u32=random_u32,
+    )
+    return Store(keyspace, log, log_clock, limits, metrics), report
+
+
+def open_memory_store(clock: Clock, *, limits: Limits, metrics: Metrics) -> Store:
+    """A store that keeps nothing over its end."""
+    log_clock = _log_clock(clock, 0, metrics)
+    return Store(Keyspace(new_tree()), MemoryLog(kept=False), log_clock, limits, metrics)
+
+
+def _log_clock(clock: Clock, floor_ms: int, metrics: Metrics) -> LogClock:
+    def on_step(step_ms: int) -> None:
+        metrics.clock_steps.inc()
+        _logger.warning("the wall clock was set; sessions go on by elapsed time", step_ms=step_ms)
+
+    behind_ms = floor_ms - clock.wall_ms()
+    if behind_ms > 0:
+        _logger.warning("the wall clock is behind the log; time goes on from the log's", behind_ms=behind_ms)
+    return LogClock(clock, floor_ms, on_step)

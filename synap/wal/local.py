@@ -1,0 +1,267 @@
+"""``LocalLog``: a log of segments in a directory of this machine.
+
+What the disk's errors mean here:
+
+* no room (``write`` says ENOSPC, EDQUOT or EFBIG): the segment is cut back to its last whole frame and
+  ``DiskFullError`` raised; the next append tries anew, so writing goes on by itself when there is room;
+* any other error, and every error of fdatasync, fsync, ftruncate, rename and close: ``LogFailedError``, now and on
+  every later call. A failed fdatasync is not tried again: the kernel may have dropped the pages that it could not
+  write, and a second call that returns success would prove nothing.
+
+The three fsync modes: ``always`` syncs every batch before ``append`` returns; ``periodic`` returns after the write and
+syncs within ``fsync_interval_ms``; ``never`` leaves the time to the kernel. Rotation and closing sync in every mode.
+
+All file calls happen in one worker thread at a time (``_in_thread``), so a hanging disk never holds up the event loop.
+"""
+
+import contextlib
+import secrets
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from functools import partial
+from math import inf
+from pathlib import Path
+from typing import TypeVar
+from uuid import UUID
+
+import msgspec
+import trio
+import zstandard
+
+from synap.errors import DiskFullError, LogConflictError, LogFailedError
+from synap.fs import FileSystem
+from synap.telemetry import Metrics
+from synap.wal.format import FrameType, SegmentHeader
+from synap.wal.interface import Batch, Frame
+from synap.wal.reader import LogEnd, LogReader
+from synap.wal.writer import SegmentWriter
+
+T = TypeVar("T")
+
+IDLE_TICK_S = 0.1
+"""After this long without a batch, one tick is written: it says that the last batch is durable, and the time."""
+
+ROOM_TO_RESUME_BYTES = 1024 * 1024
+"""A full disk counts as having room again from here on, unless a write shows it earlier."""
+
+_ZSTD_LEVEL = 1
+
+
+def random_u32() -> int:
+    """The salt of a new segment."""
+    return secrets.randbits(32)
+
+
+class FsyncMode(StrEnum):
+    """When written batches are synced."""
+
+    ALWAYS = "always"
+    PERIODIC = "periodic"
+    NEVER = "never"
+
+
+class LogOptions(msgspec.Struct, frozen=True):
+    """How a local log writes; sizes in bytes, times in ms."""
+
+    fsync_mode: FsyncMode = FsyncMode.ALWAYS
+    fsync_interval_ms: int = 10
+    segment_max_bytes: int = 64 * 1024 * 1024
+
+
+class LocalLog:
+    """See ``interface.Log``. ``full`` is True while the disk has no room for the last batch that was tried."""
+
+    def __init__(
+        self,
+        fs: FileSystem,
+        directory: Path,
+        store_id: UUID,
+        end: LogEnd,
+        *,
+        now_ms: Callable[[], int],
+        options: LogOptions,
+        metrics: Metrics,
+        random_u32: Callable[[], int] = random_u32,
+    ) -> None:
+        """Continue the log that ends at ``end`` (its torn tail cut off already) in a new segment.
+
+        Never in an old one: what an interrupted writer left there is read, but not trusted as a place to write.
+        ``now_ms`` tells the log time, which must not be before the end's. Blocks on the disk; raises
+        ``DiskFullError`` or ``LogFailedError``.
+        """
+        self.full = False
+        self._fs = fs
+        self._directory = directory
+        self._store_id = store_id
+        self._options = options
+        self._metrics = metrics
+        self._random_u32 = random_u32
+        self._epoch = end.epoch + 1
+        self._first_seqs = [seq for seq in end.first_seqs if seq <= end.last_seq]
+        self._zip = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True, write_content_size=True)
+        self._lock = trio.Lock()
+        self._limiter = trio.CapacityLimiter(1)
+        self._failure: LogFailedError | None = None
+        self._tick_due = False
+        self._now_ms = now_ms
+        self._last_now_ms = now_ms()
+        assert self._last_now_ms >= end.wall_ms, "log time goes back"
+        self._last_write_s = -inf
+        self._segment = self._new_segment(end.last_seq + 1, end.chain, self._last_now_ms)
+        self._segment.publish()
+        self._first_seqs.append(self._segment.header.first_seq)
+
+    # --- the seam ----------------------------------------------------------------------------------------
+
+    @property
+    def first_seq(self) -> int:
+        """See ``Log``."""
+        return self._first_seqs[0]
+
+    @property
+    def last_seq(self) -> int:
+        """See ``Log``."""
+        return self._segment.next_seq - 1
+
+    async def append(self, batch: Batch) -> int:
+        """See ``Log``."""
+        async with self._lock:
+            if batch.after_seq != self.last_seq:
+                raise LogConflictError(batch.after_seq, self.last_seq)
+            await self._in_thread(self._append, batch)
+            self._tick_due = True
+            self._last_write_s = trio.current_time()
+            return batch.after_seq + 1
+
+    def read(self, from_seq: int) -> Iterator[Frame]:
+        """See ``Log``. What is appended meanwhile is not part of the answer."""
+        if from_seq < self.first_seq:
+            raise ValueError(f"seq {from_seq} was trimmed; the log begins at {self.first_seq}")
+        last_seq = self.last_seq
+        if from_seq <= last_seq:
+            reader = LogReader(self._fs, self._directory, self._store_id)
+            yield from reader.frames(from_seq, upto_seq=last_seq)
+
+    async def trim(self, below_seq: int) -> None:
+        """See ``Log``. The unit is the sealed segment."""
+        async with self._lock:
+            while len(self._first_seqs) > 1 and self._first_seqs[1] <= below_seq:
+                await self._in_thread(self._remove_oldest_segment)
+
+    async def upkeep(self) -> None:
+        """See ``Log``. Syncs in ``periodic`` mode, ticks after idleness, and finds out when a full disk has room."""
+        interval_s = min(self._options.fsync_interval_ms / 1000, IDLE_TICK_S)
+        while True:
+            await trio.sleep(interval_s if self._options.fsync_mode is FsyncMode.PERIODIC else IDLE_TICK_S)
+            async with self._lock:
+                await self._keep_up()
+
+    async def _keep_up(self) -> None:
+        unsynced = self._segment.durable_seq < self.last_seq
+        if unsynced and self._options.fsync_mode is FsyncMode.PERIODIC:
+            await self._in_thread(self._sync)
+        if self.full:
+            self.full = not await self._in_thread(self._has_room)
+        elif self._tick_due and trio.current_time() - self._last_write_s >= IDLE_TICK_S:
+            with contextlib.suppress(DiskFullError):
+                await self._in_thread(self._tick, self._now_ms())
+                self._tick_due = False
+
+    async def close(self) -> None:
+        """See ``Log``. A log that failed is left as it is; one on a full disk is synced, but not sealed."""
+        async with self._lock:
+            if self._failure is None:
+                await self._in_thread(self._seal)
+
+    # --- in the worker thread ----------------------------------------------------------------------------
+
+    async def _in_thread(self, call: Callable[..., T], *args: object) -> T:
+        """Run a call that blocks on the disk. Once begun, it is waited for, whoever is cancelled."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return await trio.to_thread.run_sync(partial(call, *args), limiter=self._limiter)
+        except LogFailedError as failure:
+            self._failure = failure
+            raise
+        except DiskFullError:
+            self.full = True
+            raise
+
+    def _append(self, batch: Batch) -> None:
+        payload = self._zip.compress(batch.payload)
+        # A tick may have been written since the batch was decided.
+        now_ms = max(batch.now_ms, self._last_now_ms)
+        frame, chain = self._build_batch(batch, payload, now_ms)
+        if self._segment.size + len(frame) > self._options.segment_max_bytes and self._holds_events():
+            self._rotate(now_ms)
+            frame, chain = self._build_batch(batch, payload, now_ms)
+        self._segment.append(frame, chain, batch.count)
+        self._last_now_ms = now_ms
+        self.full = False
+        if self._options.fsync_mode is FsyncMode.ALWAYS:
+            self._sync()
+        self._metrics.wal_bytes.inc(len(frame))
+        self._metrics.wal_batch_events.observe(batch.count)
+
+    def _build_batch(self, batch: Batch, payload: bytes, now_ms: int) -> tuple[bytes, bytes]:
+        return self._segment.build(FrameType.BATCH, now_ms, payload, count=batch.count, raw_length=len(batch.payload))
+
+    def _sync(self) -> None:
+        with self._metrics.wal_fsync_seconds.time():
+            self._segment.sync()
+
+    def _holds_events(self) -> bool:
+        return self._segment.next_seq > self._segment.header.first_seq
+
+    def _rotate(self, now_ms: int) -> None:
+        """Seal the active segment and go on in a new one.
+
+        The new file is made first: where there is no room for it, the old one is still open.
+        """
+        frame, chain = self._segment.build(FrameType.SEAL, now_ms)
+        successor = self._new_segment(self._segment.next_seq, chain, now_ms)
+        try:
+            self._segment.seal(frame, chain)
+        except DiskFullError:
+            successor.discard()
+            raise
+        successor.publish()
+        self._segment = successor
+        self._first_seqs.append(successor.header.first_seq)
+
+    def _new_segment(self, first_seq: int, chain: bytes, now_ms: int) -> SegmentWriter:
+        header = SegmentHeader(
+            salt=self._random_u32(),
+            store_id=self._store_id,
+            epoch=self._epoch,
+            first_seq=first_seq,
+            created_ms=now_ms,
+            chain=chain,
+        )
+        return SegmentWriter(self._fs, self._directory, header)
+
+    def _seal(self) -> None:
+        try:
+            self._segment.seal(*self._segment.build(FrameType.SEAL, self._last_now_ms))
+        except DiskFullError:
+            self._sync()
+            self._segment.close()
+
+    def _tick(self, now_ms: int) -> None:
+        self._segment.append(*self._segment.build(FrameType.TICK, now_ms), count=0)
+        self._last_now_ms = now_ms
+        if self._options.fsync_mode is not FsyncMode.NEVER:
+            self._sync()
+
+    def _has_room(self) -> bool:
+        return self._fs.free_bytes(self._directory) >= ROOM_TO_RESUME_BYTES
+
+    def _remove_oldest_segment(self) -> None:
+        oldest = self._directory / f"{self._first_seqs[0]:020d}.wal"
+        try:
+            self._fs.remove(oldest)
+            self._fs.sync_directory(self._directory)
+        except OSError as cause:
+            raise LogFailedError("unlink", oldest, cause) from cause
+        del self._first_seqs[0]

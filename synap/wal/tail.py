@@ -1,0 +1,41 @@
+"""Setting aside what is cut off the log: nothing is destroyed before a copy of it is durable."""
+
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+
+from synap.fs import FileSystem, create_durably, read_all
+
+
+def cut_tail(fs: FileSystem, segment: Path, offset: int, quarantine: Path) -> Path:
+    """Cut the segment to ``offset`` bytes, after copying the rest to a file in ``quarantine``; return its path.
+
+    Durable step by step, so that it can be interrupted anywhere and done again.
+    """
+    with closing(fs.open(segment, writable=True)) as file:
+        tail = file.read(offset, file.size() - offset)
+        saved = _save(fs, quarantine / f"{segment.name}.{offset}.tail", tail)
+        file.truncate(offset)
+        file.datasync()
+    return saved
+
+
+def set_aside(fs: FileSystem, segment: Path, quarantine: Path) -> Path:
+    """Move a whole segment into ``quarantine``; return its new path."""
+    saved = _save(fs, quarantine / segment.name, read_all(fs, segment))
+    fs.remove(segment)
+    fs.sync_directory(segment.parent)
+    return saved
+
+
+def _save(fs: FileSystem, path: Path, data: bytes) -> Path:
+    """Make the file durably, beside any of the same name with another content."""
+    fs.make_directory(path.parent)
+    chosen = path
+    for number in count(1):
+        if not fs.exists(chosen):
+            create_durably(fs, chosen, data)
+        if read_all(fs, chosen) == data:
+            break
+        chosen = path.with_name(f"{path.name}.{number}")
+    return chosen

@@ -1,0 +1,155 @@
+import gzip
+
+import pytest
+
+from synap.errors import MalformedRequestError, UnsupportedMediaTypeError, WrongShapeError
+from synap.protocol.http.bodies import KeysBody, PairsBody, SetBody, decode
+
+from .support import request
+
+VALID = b'{"key":"a","value":1}'
+
+
+def set_body(body: bytes, *headers: tuple[bytes, bytes]) -> SetBody:
+    return decode(request("POST", "/kv/set", body, *headers), SetBody)
+
+
+def test_the_fields_of_a_set() -> None:
+    body = set_body(b'{"key":"a","value": {"b": 1.10} ,"nx":true,"if_version":7,"unknown":[null]}')
+    assert (body.key, bytes(body.value), body.nx, body.xx, body.if_version) == ("a", b'{"b": 1.10}', True, False, 7)
+
+
+def test_the_last_of_a_repeated_field_wins() -> None:
+    body = set_body(b'{"key":"a","value":1,"key":"b","value":"2"}')
+    assert (body.key, bytes(body.value)) == ("b", b'"2"')
+
+
+def test_pairs_as_objects_and_arrays() -> None:
+    body = decode(request("POST", "/kv/mset", {"pairs": [{"key": "a", "value": 1}, ["b", 2]]}), PairsBody)
+    assert len(body.pairs) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"", "a JSON body is needed"),
+        (b"key=a", "the body is not JSON: invalid character at byte 0"),
+        (b" ", "the body is not JSON: it ends too early"),
+        (VALID[:-1], "it ends too early"),
+        (VALID + b"x", "trailing characters at byte 21"),
+        (b"\xef\xbb\xbf" + VALID, "invalid character at byte 0"),
+        (b'{"key":"a","value":NaN}', "invalid character at byte 19"),
+        (b'{"key":"a","value":[-Infinity]}', "not JSON"),
+        (b'{"key":"a","value":01}', "invalid number"),
+        (b'{"key":"a","value":[1,]}', "trailing comma"),
+        (b'{"key":"a","value":"\\ud800"}', "half of a surrogate pair"),
+        (b'{"key":"a","value":["\\udc00"]}', "surrogate"),
+        (b'{"key":"\\ud800","value":1}', "surrogate"),
+        (b'{"key":"a","value":"\xff"}', "not UTF-8 at byte 20"),
+        (b'{"key":"a","value":["\xed\xa0\x80"]}', "not UTF-8 at byte 21"),
+        (b'{"key":"\xff","value":1}', "not UTF-8 at byte 8"),
+        (b'{"key":"a","value":1,"other":"\xff"}', "not UTF-8"),
+        (b'{"key":"a","value":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
+        (b'{"key":"a","value":' + b"[" * 100_000, "nested too deeply"),
+        (gzip.compress(VALID), "not UTF-8"),
+    ],
+)
+def test_what_is_not_json(body: bytes, sentence: str) -> None:
+    with pytest.raises(MalformedRequestError, match=sentence) as caught:
+        set_body(body)
+    assert caught.value.field == "body"
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "expected", "found"),
+    [
+        (b"[]", "body", "object", "got array"),
+        (b"null", "body", "object", "got null"),
+        (b"{}", "key", "a value", "missing"),
+        (b'{"key":"a"}', "value", "a value", "missing"),
+        (b'{"key":1,"value":1}', "key", "str", "got int"),
+        (b'{"key":null,"value":1}', "key", "str", "got null"),
+        (b'{"key":"a","value":1,"nx":1}', "nx", "bool", "got int"),
+        (b'{"key":"a","value":1,"nx":null}', "nx", "bool", "got null"),
+        (b'{"key":"a","value":1,"if_version":"1"}', "if_version", "int", "got str"),
+        (b'{"key":"a","value":1,"if_version":1.5}', "if_version", "int", "got float"),
+        (b'{"key":"a","value":1,"if_version":true}', "if_version", "int", "got bool"),
+        (b'{"key":"a","value":1,"if_version":1e400}', "if_version", "another value", "Number out of range"),
+        (b'{"key":"a","value":1,"expiry":60}', "expiry", "object", "got int"),
+        (b'{"key":"a","value":1,"expiry":{"type":"seconds"}}', "expiry.value", "a value", "missing"),
+        (b'{"key":"a","value":1,"expiry":{"type":1,"value":1}}', "expiry.type", "str", "got int"),
+    ],
+)
+def test_json_of_the_wrong_shape(body: bytes, field: str, expected: str, found: str) -> None:
+    with pytest.raises(WrongShapeError, match=found) as caught:
+        set_body(body)
+    assert (caught.value.field, caught.value.expected) == (field, expected)
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "expected"),
+    [
+        ({"pairs": {}}, "pairs", "array"),
+        ({"pairs": [1]}, "pairs[0]", "object | array"),
+        ({"pairs": [["a", 1], ["b"]]}, "pairs[1]", "another value"),
+        ({"pairs": [{"key": "a", "value": 1}, {"value": 1}]}, "pairs[1].key", "a value"),
+        ({"pairs": [[1, 2]]}, "pairs[0][0]", "str"),
+    ],
+)
+def test_pairs_of_the_wrong_shape(body: object, field: str, expected: str) -> None:
+    with pytest.raises(WrongShapeError) as caught:
+        decode(request("POST", "/kv/mset", body), PairsBody)
+    assert (caught.value.field, caught.value.expected) == (field, expected)
+
+
+def test_keys_of_the_wrong_type() -> None:
+    with pytest.raises(WrongShapeError, match=r"keys\[1\]: expected str, got null"):
+        decode(request("POST", "/kv/mget", {"keys": ["a", None]}), KeysBody)
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        b"application/json",
+        b"Application/JSON",
+        b"application/json; charset=utf-8",
+        b'application/json;charset="UTF-8"; v=1',
+        b"application/json;charset=utf8",
+        b"application/json;",
+    ],
+)
+def test_accepted_media_types(media_type: bytes) -> None:
+    assert set_body(VALID, (b"content-type", media_type)).key == "a"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ((b"host", b"a"),),
+        ((b"content-type", b""),),
+        ((b"content-type", b"text/plain"),),
+        ((b"content-type", b"application/x-www-form-urlencoded"),),
+        ((b"content-type", b"text/plain; application/json"),),
+        ((b"content-type", b"application/vnd.api+json"),),
+        ((b"content-type", b"application/json; charset=utf-16"),),
+        ((b"content-type", b"application/json; charset=latin1"),),
+        ((b"content-type", b"application/json\xff"),),
+    ],
+)
+def test_refused_media_types(headers: tuple[tuple[bytes, bytes], ...]) -> None:
+    with pytest.raises(UnsupportedMediaTypeError, match="application/json") as caught:
+        set_body(VALID, *headers)
+    assert caught.value.field == "content-type"
+
+
+@pytest.mark.parametrize("encoding", [b"gzip", b"deflate", b"br", b"zstd", b"gzip, identity"])
+def test_a_compressed_body_is_refused(encoding: bytes) -> None:
+    headers = ((b"content-type", b"application/json"), (b"content-encoding", encoding))
+    with pytest.raises(UnsupportedMediaTypeError, match="must not be compressed") as caught:
+        set_body(gzip.compress(VALID), *headers)
+    assert caught.value.field == "content-encoding"
+
+
+def test_identity_is_no_encoding() -> None:
+    headers = ((b"content-type", b"application/json"), (b"content-encoding", b"Identity"))
+    assert set_body(VALID, *headers).key == "a"
