@@ -22,7 +22,6 @@ from synap.errors import (
     LogFailedError,
     NotReadyError,
     OverloadedError,
-    SynapError,
 )
 from synap.keyspace import Keyspace, Limits, Overlay, decide
 from synap.wal.interface import Batch, Log
@@ -53,6 +52,11 @@ class _Pending(Generic[R]):
         self.done = trio.Event()
         self.result: R | None = None
         self.error: Exception | None = None
+
+    def fail(self, error: Exception) -> None:
+        """Answer with an error."""
+        self.error = error
+        self.done.set()
 
 
 class Committer:
@@ -115,16 +119,15 @@ class Committer:
         self.failure = failure
         while self._queue:
             pending = self._queue.popleft()
-            pending.error = self._not_ready(failure)
-            pending.done.set()
+            pending.fail(self._not_ready())
 
     @staticmethod
-    def _not_ready(failure: LogFailedError) -> NotReadyError:
-        return NotReadyError(f"the log failed and the server is going down; nothing was written ({failure})")
+    def _not_ready() -> NotReadyError:
+        return NotReadyError("the log failed and the server is going down; nothing was written")
 
     def _enqueue(self, pending: _Pending[R]) -> None:
         if self.failure is not None:
-            raise self._not_ready(self.failure)
+            raise self._not_ready()
         if self._closed:
             raise NotReadyError("the server is shutting down; nothing was written")
         if len(self._queue) >= QUEUE_MAX_COMMANDS or self._queued_bytes + pending.size_bytes > QUEUE_MAX_BYTES:
@@ -140,12 +143,14 @@ class Committer:
         try:
             if overlay.events:
                 await self._append(overlay)
-        except SynapError as error:
+        except Exception as error:
+            # Whatever it was, nobody may be told that the write happened. (What is no Exception ends the process, and
+            # with it whoever waits.)
             for pending in taken:
-                pending.error = error
+                pending.fail(error)
             if not isinstance(error, DiskFullError):
                 raise
-        finally:
+        else:
             for pending in taken:
                 pending.done.set()
 

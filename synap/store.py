@@ -34,7 +34,7 @@ from synap.results import KeyPage, Written
 from synap.tasks import open_tasks
 from synap.telemetry import Metrics
 from synap.wal.interface import Log
-from synap.wal.local import LocalLog, LogOptions, random_u32
+from synap.wal.local import Hop, LocalLog, LogOptions, random_u32, thread_hop
 from synap.wal.memory import MemoryLog
 
 R = TypeVar("R")
@@ -107,6 +107,10 @@ class Store:
             self._metrics.operations.labels(operation, status).inc()
             self._metrics.operation_seconds.labels(operation).observe(perf_counter() - started_s)
 
+    def now_ms(self) -> int:
+        """Log time, ms since the epoch: what deadlines are compared with."""
+        return self._clock.now_ms()
+
     def key_count(self) -> int:
         """The number of live entries."""
         return self.keyspace.count(b"", self._clock.now_ms())
@@ -174,6 +178,7 @@ def open_store(
     metrics: Metrics,
     on_progress: Callable[[float], None] = lambda _: None,
     random_u32: Callable[[], int] = random_u32,
+    hop: Hop = thread_hop,
 ) -> tuple[Store, RecoveryReport]:
     """Recover what is in the directory and continue its log. Blocks on the disk.
 
@@ -192,6 +197,7 @@ def open_store(
         options=options,
         metrics=metrics,
         random_u32=random_u32,
+        hop=hop,
     )
     return Store(keyspace, log, log_clock, limits, metrics), report
 

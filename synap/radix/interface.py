@@ -22,13 +22,17 @@ Item: TypeAlias = tuple[bytes, int, bytes, int | None, int]
 class Tree(Protocol):
     """An ordered map from byte keys to entries, with a second order by deadline.
 
-    Keys and prefixes are any bytes, the empty one included. An iterator must be used up before the tree changes;
-    using one after a change raises ``RuntimeError``.
+    Keys and prefixes are any bytes, the empty one included, and deadlines any integers. An iterator must be used up
+    before the tree changes: its next step after any change since it was made raises ``RuntimeError``, also where it
+    had only its end left to report. A call that found nothing to change is no change.
     """
 
     @property
     def memory_bytes(self) -> int:
-        """What the entries and the nodes above them occupy, kept up with every change."""
+        """What the entries, the nodes above them and the order by deadline occupy, kept up with every change.
+
+        The same entries give the same number, however they came to be there; no entries give 0.
+        """
         ...
 
     def __len__(self) -> int:

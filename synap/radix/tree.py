@@ -83,6 +83,7 @@ from collections.abc import Iterator
 from synap.radix.deadlines import DeadlineIndex
 from synap.radix.interface import Entry, Item
 from synap.radix.nodes import INNER_BYTES, LEAF_BYTES, Inner, Leaf, Node, any_leaf, mismatch, walk, weight
+from synap.radix.order import children_from, seek
 
 
 class PurePythonTree:
@@ -242,9 +243,8 @@ class PurePythonTree:
         label = key[parting : parting + 1]
         if path and path[-1].depth == parting:
             children = path[-1].children
-            self._node_bytes -= INNER_BYTES[len(children)]
             children[label] = leaf
-            self._node_bytes += INNER_BYTES[len(children)]
+            self._node_bytes += INNER_BYTES[len(children)] - INNER_BYTES[len(children) - 1]
         else:
             split = Inner(parting, below.count + 1, {near.key[parting : parting + 1]: below, label: leaf})
             self._node_bytes += INNER_BYTES[2]
@@ -286,7 +286,7 @@ class PurePythonTree:
     def _leaves(self, prefix: bytes, start: bytes) -> Iterator[Leaf]:
         """The leaves under ``prefix`` from ``start`` on, in key order."""
         _, top = self._cover(prefix)
-        waiting = [] if top is None else _seek(top, start)
+        waiting = [] if top is None else seek(top, start)
         return self._in_order(waiting, self._changes)
 
     def _in_order(self, waiting: list[Node], changes: int) -> Iterator[Leaf]:
@@ -298,35 +298,5 @@ class PurePythonTree:
             if isinstance(node, Leaf):
                 yield node
             else:
-                waiting += _from(node, b"")
+                waiting += children_from(node, b"")
         raise RuntimeError("the tree was changed during an iteration")
-
-
-def _seek(node: Node, start: bytes) -> list[Node]:
-    """Nodes that together hold the leaves below ``node`` with keys not less than ``start``, the last one first."""
-    top = node
-    # This is _approach for a subtree, which needs no path.
-    while isinstance(node, Inner):
-        depth, children = node.depth, node.children
-        node = children.get(start[depth : depth + 1]) or next(iter(children.values()))
-    parting = mismatch(start, node.key)
-    waiting: list[Node] = []
-    below = top
-    # Down to where start parts from all keys: of each node only what lies after the way down is needed ...
-    while isinstance(below, Inner) and below.depth < parting:
-        label = start[below.depth : below.depth + 1]
-        way = below.children[label]
-        waiting += [later for later in _from(below, label) if later is not way]
-        below = way
-    # ... and what start has led to is needed from its own next byte on, or as a whole, or not at all.
-    if isinstance(below, Inner) and below.depth == parting:
-        waiting += _from(below, start[parting : parting + 1])
-    elif node.key[parting : parting + 1] >= start[parting : parting + 1]:
-        waiting.append(below)
-    return waiting
-
-
-def _from(inner: Inner, label: bytes) -> list[Node]:
-    """The children whose labels are not less than ``label``, the last one first."""
-    children = inner.children
-    return [children[each] for each in sorted(children, reverse=True) if each >= label]

@@ -50,7 +50,7 @@ _LEVELS = (0.05, 0.5, 0.95)
 
 
 class Inode:
-    """A file without its name. It costs time in the size of what was not synced, not in the size of the file."""
+    """A file without its name. Only truncating it and cutting the power while it is dirty take time in its size."""
 
     __slots__ = ("_dirty_from", "_disk_size", "_kept", "_lengths", "_lost", "_past", "live")
 

@@ -21,7 +21,7 @@ from enum import StrEnum
 from functools import partial
 from math import inf
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -50,6 +50,19 @@ _ZSTD_LEVEL = 1
 def random_u32() -> int:
     """The salt of a new segment."""
     return secrets.randbits(32)
+
+
+class Hop(Protocol):
+    """Runs a call that blocks on the disk without blocking the event loop. Once begun, it is waited for."""
+
+    async def __call__(self, call: Callable[[], T]) -> T:
+        """The result of the call."""
+        ...
+
+
+async def thread_hop(call: Callable[[], T]) -> T:
+    """To a worker thread and back. ``LocalLog`` makes one hop at a time."""
+    return await trio.to_thread.run_sync(call)
 
 
 class FsyncMode(StrEnum):
@@ -82,6 +95,7 @@ class LocalLog:
         options: LogOptions,
         metrics: Metrics,
         random_u32: Callable[[], int] = random_u32,
+        hop: Hop = thread_hop,
     ) -> None:
         """Continue the log that ends at ``end`` (its torn tail cut off already) in a new segment.
 
@@ -100,7 +114,7 @@ class LocalLog:
         self._first_seqs = [seq for seq in end.first_seqs if seq <= end.last_seq]
         self._zip = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True, write_content_size=True)
         self._lock = trio.Lock()
-        self._limiter = trio.CapacityLimiter(1)
+        self._hop = hop
         self._failure: LogFailedError | None = None
         self._tick_due = False
         self._now_ms = now_ms
@@ -180,7 +194,7 @@ class LocalLog:
         if self._failure is not None:
             raise self._failure
         try:
-            return await trio.to_thread.run_sync(partial(call, *args), limiter=self._limiter)
+            return await self._hop(partial(call, *args))
         except LogFailedError as failure:
             self._failure = failure
             raise

@@ -231,6 +231,14 @@ def test_writing_to_a_lost_sector_makes_it_dirty_again() -> None:
     assert after(made, NOTHING) == b"a" * 700 + b"\0" * (1536 - 700) + b"b" * 64 + b"c" * 10
 
 
+def test_what_is_lost_stays_lost_where_the_new_bytes_are_lost_too() -> None:
+    made = inode(b"a" * 700, b"b" * 900)
+    made.fail_sync()
+    made.sync()
+    made.append(b"c" * 10)
+    assert after(made, NOTHING) == b"a" * 700 + b"\0" * 900
+
+
 def test_cutting_off_lost_sectors_is_done_with_them() -> None:
     made = inode(b"a" * 700, b"b" * 900)
     made.fail_sync()

@@ -114,6 +114,29 @@ def test_a_durable_rename_outdoes_the_creation_before_it() -> None:
         assert after(tree, seed=seed) == {"/d", "/e", "/e/b"}
 
 
+def test_a_file_never_has_two_names_nor_loses_the_last_one_to_a_rename() -> None:
+    outcomes = set()
+    for seed in SEEDS:
+        tree = Tree()
+        add(tree, "/a")
+        sync(tree)
+        tree.rename(Path("/a"), Path("/b"))
+        tree.rename(Path("/b"), Path("/c"))
+        outcomes.add(after(tree, seed=seed))
+    assert outcomes == {frozenset({"/a"}), frozenset({"/b"}), frozenset({"/c"})}
+
+
+def test_the_order_is_often_kept_as_a_journal_keeps_it() -> None:
+    names = [f"/{letter}" for letter in "abcdefgh"]
+    broken_off = [frozenset(names[:size]) for size in range(1, len(names))]
+    found = 0
+    for seed in SEEDS:
+        tree = Tree()
+        add(tree, *names)
+        found += after(tree, seed=seed) in broken_off
+    assert found > len(SEEDS) / 20
+
+
 def test_a_relative_path_is_refused() -> None:
     with pytest.raises(ValueError, match="relative"):
         Tree().node(Path("a"))

@@ -7,11 +7,13 @@ through ``respond_to_error``, and every response leaves through ``finish``.
 
 ============  ==============================================================================
 ``message``   ``Request`` and ``Response``
-``percent``   paths, ``query``   parameters, ``cursor``   where a scan goes on
+``percent``   the segments of a path
+``query``     the parameters of a query
+``cursor``    where a scan goes on
 ``bodies``    the shapes of JSON bodies, and how bytes become them
 ``values``    JSON values to stored bytes and back
 ``ttl``       times to exact milliseconds
-``endpoints``  one function per route: request to wish, result to response
+``endpoints`` one function per route: request to wish, result to response
 ``router``    patterns and how a path finds its own
 ``routes``    the table of all routes
 ``render``    bodies to bytes, compression, HEAD

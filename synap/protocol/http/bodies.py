@@ -66,9 +66,19 @@ class TtlBody(msgspec.Struct, frozen=True):
 Body = TypeVar("Body", bound=msgspec.Struct)
 
 _MALFORMED = re.compile(r"JSON is malformed: (?P<why>.*) \(byte (?P<byte>\d+)\)")
-_AT = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<field>.*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
-_EXPECTED = re.compile(r"Expected (?P<expected>.*), got `(?P<got>.*)`")
+_EXPECTED = re.compile(r"Expected (?P<expected>.*?)(?:, got `(?P<got>.*)`)?")
+_TYPES = re.compile(r"`([^`]*)`")
+
+_TYPE_NAMES = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "a boolean",
+    "array": "an array",
+    "object": "an object",
+}
+"""What the parser calls a type, in the words of JSON."""
 
 
 def decode(request: Request, shape: type[Body]) -> Body:
@@ -116,20 +126,26 @@ def _why_malformed(said: str) -> str:
     matched = _MALFORMED.fullmatch(said)
     if matched is None:
         return "the body is not JSON: it ends too early, or holds half of a surrogate pair"
-    return f"the body is not JSON: {matched['why']} at byte {matched['byte']}"
+    return f"the body is not JSON: {matched['why']} near byte {matched['byte']}"
 
 
 def _wrong_shape(said: str) -> WrongShapeError:
-    """What the parser said of JSON that does not fit, as field, expectation and finding."""
-    at = _AT.fullmatch(said)
-    what, field = (said, "") if at is None else (at["what"], at["field"] or "")
+    """What the parser said of JSON that does not fit ("Expected `str`, got `int` - at `$.key`"), in parts."""
+    what, _, path = said.partition(" - at `$")
+    field = path.rstrip("`").lstrip(".")
     missing = _MISSING.fullmatch(what)
     if missing is not None:
         return WrongShapeError(f"{field}.{missing['name']}".lstrip("."), "a value", "the field is missing")
     expected = _EXPECTED.fullmatch(what)
     if expected is None:
-        return WrongShapeError(field or "body", "another value", what)
-    return WrongShapeError(field or "body", expected["expected"].replace("`", ""), f"got {expected['got']}")
+        return WrongShapeError(field or "body", "another value", what.lower())
+    wanted = _TYPES.sub(lambda quoted: _named(quoted[1]), expected["expected"])
+    found = "something else" if expected["got"] is None else _named(expected["got"])
+    return WrongShapeError(field or "body", wanted, f"got {found}")
+
+
+def _named(types: str) -> str:
+    return " or ".join(_TYPE_NAMES.get(name, name) for name in types.split(" | "))
 
 
 # --- responses -------------------------------------------------------------------------------------------

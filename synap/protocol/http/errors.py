@@ -16,7 +16,7 @@ _UNKNOWN = "unknown"
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """How an error is shown. ``outcome`` is None where the sentence is the client's own fault (4xx).
+    """How an error is shown. ``outcome`` is what became of the write; None for a 4xx, which never wrote.
 
     ``sentence`` replaces the error's own where that one is for the operator: paths, system calls.
     """
@@ -69,17 +69,19 @@ def respond_to_error(error: Exception, *, may_have_written: bool = True) -> Resp
     ``may_have_written`` is False where the request was a read, so that nothing is unknown about it.
     """
     shown = show(error)
-    body: dict[str, object] = {
-        "error": shown.sentence or str(error),
-        "code": shown.status,
-        "type": shown.type,
-        **_details(error),
-    }
+    sentence = shown.sentence or str(error)
+    details = _details(error)
     if shown.outcome is not None:
         outcome = shown.outcome if may_have_written else _NOT_WRITTEN
-        body["error"] = f"{body['error']}; {_OUTCOMES[outcome]}"
-        body["outcome"] = outcome
+        details["outcome"] = outcome
+        sentence = _with_outcome(sentence, _OUTCOMES[outcome])
+    body = {"error": sentence, "code": shown.status, "type": shown.type, **details}
     return json_response(body, status=shown.status, extra=_headers(error))
+
+
+def _with_outcome(sentence: str, outcome: str) -> str:
+    """The sentence with what became of the write, unless whoever raised the error has already said it."""
+    return sentence if outcome in sentence else f"{sentence}; {outcome}"
 
 
 def _details(error: Exception) -> dict[str, object]:

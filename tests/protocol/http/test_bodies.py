@@ -33,12 +33,12 @@ def test_pairs_as_objects_and_arrays() -> None:
     ("body", "sentence"),
     [
         (b"", "a JSON body is needed"),
-        (b"key=a", "the body is not JSON: invalid character at byte 0"),
+        (b"key=a", "the body is not JSON: invalid character near byte 0"),
         (b" ", "the body is not JSON: it ends too early"),
         (VALID[:-1], "it ends too early"),
-        (VALID + b"x", "trailing characters at byte 21"),
-        (b"\xef\xbb\xbf" + VALID, "invalid character at byte 0"),
-        (b'{"key":"a","value":NaN}', "invalid character at byte 19"),
+        (VALID + b"x", "trailing characters near byte 22"),
+        (b"\xef\xbb\xbf" + VALID, "invalid character near byte 0"),
+        (b'{"key":"a","value":NaN}', "invalid character near byte 19"),
         (b'{"key":"a","value":[-Infinity]}', "not JSON"),
         (b'{"key":"a","value":01}', "invalid number"),
         (b'{"key":"a","value":[1,]}', "trailing comma"),
@@ -63,21 +63,21 @@ def test_what_is_not_json(body: bytes, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("body", "field", "expected", "found"),
     [
-        (b"[]", "body", "object", "got array"),
-        (b"null", "body", "object", "got null"),
+        (b"[]", "body", "an object", "got an array"),
+        (b"null", "body", "an object", "got null"),
         (b"{}", "key", "a value", "missing"),
         (b'{"key":"a"}', "value", "a value", "missing"),
-        (b'{"key":1,"value":1}', "key", "str", "got int"),
-        (b'{"key":null,"value":1}', "key", "str", "got null"),
-        (b'{"key":"a","value":1,"nx":1}', "nx", "bool", "got int"),
-        (b'{"key":"a","value":1,"nx":null}', "nx", "bool", "got null"),
-        (b'{"key":"a","value":1,"if_version":"1"}', "if_version", "int", "got str"),
-        (b'{"key":"a","value":1,"if_version":1.5}', "if_version", "int", "got float"),
-        (b'{"key":"a","value":1,"if_version":true}', "if_version", "int", "got bool"),
-        (b'{"key":"a","value":1,"if_version":1e400}', "if_version", "another value", "Number out of range"),
-        (b'{"key":"a","value":1,"expiry":60}', "expiry", "object", "got int"),
+        (b'{"key":1,"value":1}', "key", "a string", "got an integer"),
+        (b'{"key":null,"value":1}', "key", "a string", "got null"),
+        (b'{"key":"a","value":1,"nx":1}', "nx", "a boolean", "got an integer"),
+        (b'{"key":"a","value":1,"nx":null}', "nx", "a boolean", "got null"),
+        (b'{"key":"a","value":1,"if_version":"1"}', "if_version", "an integer", "got a string"),
+        (b'{"key":"a","value":1,"if_version":1.5}', "if_version", "an integer", "got a number"),
+        (b'{"key":"a","value":1,"if_version":true}', "if_version", "an integer", "got a boolean"),
+        (b'{"key":"a","value":1,"if_version":1e400}', "if_version", "another value", "number out of range"),
+        (b'{"key":"a","value":1,"expiry":60}', "expiry", "an object", "got an integer"),
         (b'{"key":"a","value":1,"expiry":{"type":"seconds"}}', "expiry.value", "a value", "missing"),
-        (b'{"key":"a","value":1,"expiry":{"type":1,"value":1}}', "expiry.type", "str", "got int"),
+        (b'{"key":"a","value":1,"expiry":{"type":1,"value":1}}', "expiry.type", "a string", "got an integer"),
     ],
 )
 def test_json_of_the_wrong_shape(body: bytes, field: str, expected: str, found: str) -> None:
@@ -89,11 +89,11 @@ def test_json_of_the_wrong_shape(body: bytes, field: str, expected: str, found: 
 @pytest.mark.parametrize(
     ("body", "field", "expected"),
     [
-        ({"pairs": {}}, "pairs", "array"),
-        ({"pairs": [1]}, "pairs[0]", "object | array"),
-        ({"pairs": [["a", 1], ["b"]]}, "pairs[1]", "another value"),
+        ({"pairs": {}}, "pairs", "an array"),
+        ({"pairs": [1]}, "pairs[0]", "an object or an array"),
+        ({"pairs": [["a", 1], ["b"]]}, "pairs[1]", "an array of length 2"),
         ({"pairs": [{"key": "a", "value": 1}, {"value": 1}]}, "pairs[1].key", "a value"),
-        ({"pairs": [[1, 2]]}, "pairs[0][0]", "str"),
+        ({"pairs": [[1, 2]]}, "pairs[0][0]", "a string"),
     ],
 )
 def test_pairs_of_the_wrong_shape(body: object, field: str, expected: str) -> None:
@@ -103,7 +103,7 @@ def test_pairs_of_the_wrong_shape(body: object, field: str, expected: str) -> No
 
 
 def test_keys_of_the_wrong_type() -> None:
-    with pytest.raises(WrongShapeError, match=r"keys\[1\]: expected str, got null"):
+    with pytest.raises(WrongShapeError, match=r"keys\[1\]: expected a string, got null"):
         decode(request("POST", "/kv/mget", {"keys": ["a", None]}), KeysBody)
 
 

@@ -75,6 +75,7 @@ def test_a_client_error_speaks_for_itself(error: Exception) -> None:
     ("error", "sentence"),
     [
         (errors.OverloadedError("the queue is full"), "the queue is full; nothing was written"),
+        (errors.OverloadedError("nothing was written: it is full"), "nothing was written: it is full"),
         (
             errors.LogFailedError("fsync", Path("/secret"), DISK),
             "the disk failed while the write was being logged; whether the write happened is unknown",

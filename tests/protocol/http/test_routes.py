@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from synap.commands import Command, Get
 from synap.errors import ClientError
 from synap.protocol.http import Request, find, finish, respond_to_error
-from synap.protocol.http.routes import ROUTES, Route
+from synap.protocol.http.router import Route
+from synap.protocol.http.routes import ROUTES
 from synap.protocol.http.service import Question
 
 from .support import JSON, refused, request, resolve, wish

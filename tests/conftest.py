@@ -1,0 +1,34 @@
+"""Options of the random tests: which random numbers, and how long."""
+
+import random
+
+import pytest
+
+_SEED = pytest.StashKey[int]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("synap")
+    group.addoption("--seed", type=int, default=None, help="seed of the random process tests (default: a new one)")
+    group.addoption("--soak", type=int, default=1, metavar="FACTOR", help="repeat the random process tests this often")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    seed: int | None = config.getoption("--seed")
+    config.stash[_SEED] = random.randrange(2**32) if seed is None else seed
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"synap: --seed {config.stash[_SEED]} --soak {config.getoption('--soak')}"
+
+
+@pytest.fixture(scope="session")
+def seed(pytestconfig: pytest.Config) -> int:
+    """The number that the random choices of a test begin with; it stands in the header of the report."""
+    return pytestconfig.stash[_SEED]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that asks for ``repetition`` is run as often as ``--soak`` says."""
+    if "repetition" in metafunc.fixturenames:
+        metafunc.parametrize("repetition", range(metafunc.config.getoption("--soak")))

@@ -1,0 +1,287 @@
+"""What every implementation of ``synap.radix.Tree`` must do. Subclass ``TreeConformance`` and say how one is made."""
+
+import random
+from itertools import pairwise
+
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from synap.radix.interface import Tree
+from tests.radix.model import TreeMachine
+
+KEYS_THAT_PART_EVERYWHERE = [
+    b"",
+    b"\x00",
+    b"\x00\x00",
+    b"a",
+    b"a\x00",
+    b"a\x00b",
+    b"ab",
+    b"abc",
+    b"abcdef",
+    b"abcdeg",
+    b"abd",
+    b"b",
+    b"ba",
+    b"\xfe",
+    b"\xff",
+    b"\xff\x00",
+    b"\xff\xff",
+]
+"""In key order: the empty key, keys that begin others, NUL and 0xff at ends, a long shared middle."""
+
+LONGEST = 65_536
+
+
+class TreeConformance:
+    def make(self) -> Tree:
+        """An empty tree."""
+        raise NotImplementedError
+
+    def verify(self, tree: Tree) -> None:
+        """Assert what must hold inside, where there is a way to look."""
+
+    def filled(self, keys: list[bytes]) -> Tree:
+        """A tree with these keys, put in an order of its own; values and versions tell them apart."""
+        tree = self.make()
+        numbered = list(enumerate(keys, 1))
+        random.Random(len(keys)).shuffle(numbered)
+        for number, key in numbered:
+            assert tree.put(key, 2, b"value of " + key, None, number) is None
+            self.verify(tree)
+        return tree
+
+    # --- one entry ---------------------------------------------------------------------------------------
+
+    def test_an_empty_tree_has_nothing(self) -> None:
+        tree = self.make()
+        assert len(tree) == tree.count() == tree.count(b"a") == tree.delete_prefix(b"") == tree.memory_bytes == 0
+        assert tree.get(b"") is tree.delete(b"a") is tree.set_deadline(b"", 5) is None
+        assert tree.next_deadline() is None
+        assert list(tree.keys()) == tree.due(2**63) == []
+        assert list(tree.items(b"a", b"b")) == []
+        self.verify(tree)
+
+    def test_get_returns_the_fields_that_were_put(self) -> None:
+        tree = self.make()
+        tree.put(b"k", 1, b"{}", 1_700_000_000_000, 2**64 - 1)
+        assert tree.get(b"k") == (1, b"{}", 1_700_000_000_000, 2**64 - 1)
+
+    def test_every_key_is_found_and_no_other(self) -> None:
+        tree = self.filled(KEYS_THAT_PART_EVERYWHERE)
+        for number, key in enumerate(KEYS_THAT_PART_EVERYWHERE, 1):
+            assert tree.get(key) == (2, b"value of " + key, None, number)
+        for absent in [b"c", b"aa", b"abcde", b"abcdefg", b"abxdef", b"xbcdef", b"\x00\x01", b"\xff\xff\xff"]:
+            assert tree.get(absent) is None
+            assert tree.delete(absent) is None
+            assert tree.set_deadline(absent, 1) is None
+        assert len(tree) == len(KEYS_THAT_PART_EVERYWHERE)
+
+    def test_put_returns_what_it_replaced(self) -> None:
+        tree = self.make()
+        assert tree.put(b"k", 0, b"old", 5, 1) is None
+        assert tree.put(b"k", 1, b"newer", None, 2) == (0, b"old", 5, 1)
+        assert tree.get(b"k") == (1, b"newer", None, 2)
+        assert len(tree) == 1
+        self.verify(tree)
+
+    def test_delete_returns_what_was_there_in_any_order(self) -> None:
+        for seed in range(20):
+            tree = self.filled(KEYS_THAT_PART_EVERYWHERE)
+            left = list(KEYS_THAT_PART_EVERYWHERE)
+            for key in random.Random(seed).sample(left, len(left)):
+                entry = tree.get(key)
+                assert entry is not None
+                assert tree.delete(key) == entry
+                assert tree.delete(key) is None
+                left.remove(key)
+                assert list(tree.keys()) == left
+                self.verify(tree)
+
+    def test_keys_of_64_kib_part_at_their_last_byte_and_at_their_ends(self) -> None:
+        longest = b"k" * LONGEST
+        keys = [longest[:-1], longest[:-1] + b"a", longest]
+        tree = self.filled(keys)
+        assert list(tree.keys()) == keys
+        assert tree.count(longest[:-2]) == 3
+        assert tree.count(longest) == 1
+        assert tree.get(longest[:-1] + b"b") is None
+        assert tree.delete(longest) == (2, b"value of " + longest, None, 3)
+        self.verify(tree)
+
+    def test_all_bytes_may_follow_one_prefix(self) -> None:
+        keys = [b"p", *(b"p" + bytes([byte]) for byte in range(256))]
+        tree = self.filled(keys)
+        assert list(tree.keys(b"p")) == keys
+        assert list(tree.keys(b"", b"p\xfe")) == keys[-2:]
+
+    # --- prefixes ----------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("prefix", [*KEYS_THAT_PART_EVERYWHERE, b"abcd", b"abcde", b"c", b"abce", b"abcdefg"])
+    def test_count_keys_and_delete_prefix_agree_on_what_is_under_a_prefix(self, prefix: bytes) -> None:
+        tree = self.filled(KEYS_THAT_PART_EVERYWHERE)
+        under = [key for key in KEYS_THAT_PART_EVERYWHERE if key.startswith(prefix)]
+        assert tree.count(prefix) == len(under)
+        assert list(tree.keys(prefix)) == under
+        assert [item[0] for item in tree.items(prefix)] == under
+        assert tree.delete_prefix(prefix) == len(under)
+        assert list(tree.keys()) == [key for key in KEYS_THAT_PART_EVERYWHERE if key not in under]
+        assert tree.count(prefix) == 0
+        self.verify(tree)
+
+    def test_a_prefix_that_differs_in_bytes_the_way_down_does_not_look_at_covers_nothing(self) -> None:
+        tree = self.filled([b"user:1:a", b"user:1:b", b"user:2:a"])
+        for trap in [b"uxer:", b"xser:1:", b"user;1", b"user:1;a", b"user:1x"]:
+            assert tree.count(trap) == tree.delete_prefix(trap) == 0
+            assert list(tree.keys(trap)) == []
+        assert len(tree) == 3
+
+    def test_delete_prefix_takes_deadlines_and_memory_along(self) -> None:
+        tree = self.make()
+        tree.put(b"stays", 0, b"v", 7, 1)
+        before = tree.memory_bytes
+        for number in range(100):
+            tree.put(b"user:%d" % number, 0, b"v" * number, number, number)
+        assert tree.delete_prefix(b"user:") == 100
+        assert tree.due(1000) == [b"stays"]
+        assert tree.memory_bytes == before
+        self.verify(tree)
+
+    # --- iteration ---------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("prefix", [b"", b"a", b"ab", b"abcd", b"\xff", b"c"])
+    def test_iteration_starts_at_the_first_key_not_less_than_start(self, prefix: bytes) -> None:
+        tree = self.filled(KEYS_THAT_PART_EVERYWHERE)
+        neighbours = [key + end for key in KEYS_THAT_PART_EVERYWHERE for end in (b"", b"\x00", b"c", b"\xff")]
+        for start in [*neighbours, b"abb", b"abcc", b"abce", b"abcdee", b"abcdeff"]:
+            expected = [key for key in KEYS_THAT_PART_EVERYWHERE if key.startswith(prefix) and key >= start]
+            assert list(tree.keys(prefix, start)) == expected
+
+    def test_items_have_all_fields(self) -> None:
+        tree = self.make()
+        tree.put(b"b", 1, b"two", None, 9)
+        tree.put(b"a", 0, b"one", 5, 8)
+        assert list(tree.items()) == [(b"a", 0, b"one", 5, 8), (b"b", 1, b"two", None, 9)]
+
+    @pytest.mark.parametrize("change", ["put", "replace", "set_deadline", "delete", "delete_prefix"])
+    @pytest.mark.parametrize("steps", [0, 1, 3])
+    def test_an_iterator_does_not_survive_a_change(self, steps: int, change: str) -> None:
+        tree = self.filled([b"a", b"b", b"c"])
+        keys, items = tree.keys(), tree.items(b"", b"a")
+        for _ in range(steps):
+            next(keys)
+            next(items)
+        match change:
+            case "put":
+                tree.put(b"d", 0, b"", None, 4)
+            case "replace":
+                tree.put(b"a", 0, b"", None, 4)
+            case "set_deadline":
+                tree.set_deadline(b"a", 1)
+            case "delete":
+                tree.delete(b"c")
+            case _:
+                tree.delete_prefix(b"")
+        with pytest.raises(RuntimeError):
+            next(keys)
+        with pytest.raises(RuntimeError):
+            next(items)
+
+    def test_an_iterator_survives_reads_and_calls_that_found_nothing(self) -> None:
+        tree = self.filled([b"a", b"b"])
+        keys = tree.keys()
+        assert next(keys) == b"a"
+        assert tree.get(b"a") is not None
+        assert tree.delete(b"x") is tree.set_deadline(b"x", 1) is None
+        assert tree.delete_prefix(b"x") == 0
+        assert list(tree.keys()) == [b"a", b"b"]
+        assert list(keys) == [b"b"]
+
+    # --- deadlines ---------------------------------------------------------------------------------------
+
+    def test_due_is_ordered_by_deadline_then_key(self) -> None:
+        tree = self.make()
+        for key, deadline_ms in [(b"c", 5), (b"a", 6), (b"b", 5), (b"", 6), (b"late", 7), (b"never", None)]:
+            tree.put(key, 0, b"", deadline_ms, 1)
+        assert tree.due(4) == []
+        assert tree.due(5) == [b"b", b"c"]
+        assert tree.due(6) == [b"b", b"c", b"", b"a"]
+        assert tree.due(10**15) == [b"b", b"c", b"", b"a", b"late"]
+        assert [len(tree.due(6, limit)) for limit in range(6)] == [0, 1, 2, 3, 4, 4]
+        assert tree.due(6, 3) == [b"b", b"c", b""]
+        assert tree.next_deadline() == 5
+
+    def test_absurd_deadlines_are_ordered_like_any_others(self) -> None:
+        tree = self.make()
+        deadlines = [-(2**62), -1025, -1, 0, 1, 1023, 1024, 2**20, 2**31, 2**53, 2**62, 2**63 - 1]
+        for deadline_ms in reversed(deadlines):
+            tree.put(b"%d" % deadline_ms, 0, b"", deadline_ms, 1)
+            assert tree.next_deadline() == deadline_ms
+            self.verify(tree)
+        for position, deadline_ms in enumerate(deadlines):
+            assert tree.due(deadline_ms - 1) == [b"%d" % earlier for earlier in deadlines[:position]]
+            assert tree.due(deadline_ms)[-1] == b"%d" % deadline_ms
+
+    def test_set_deadline_changes_nothing_else(self) -> None:
+        tree = self.make()
+        tree.put(b"k", 1, b"v", 5, 3)
+        assert tree.set_deadline(b"k", None) == (1, b"v", 5, 3)
+        assert (tree.get(b"k"), tree.due(2**62), tree.next_deadline()) == ((1, b"v", None, 3), [], None)
+        assert tree.set_deadline(b"k", 9_000_000) == (1, b"v", None, 3)
+        assert (tree.due(8_999_999), tree.due(9_000_000), tree.next_deadline()) == ([], [b"k"], 9_000_000)
+        assert tree.set_deadline(b"k", 6) == (1, b"v", 9_000_000, 3)
+        assert (tree.due(6), tree.due(5), tree.next_deadline()) == ([b"k"], [], 6)
+        self.verify(tree)
+
+    def test_put_moves_the_deadline(self) -> None:
+        tree = self.make()
+        for deadline_ms in [5, 6, 5_000_000, None, 7, 7]:
+            tree.put(b"k", 0, b"v", deadline_ms, 1)
+            assert tree.next_deadline() == deadline_ms
+            assert tree.due(2**62) == ([] if deadline_ms is None else [b"k"])
+            self.verify(tree)
+
+    def test_many_equal_deadlines_come_and_go(self) -> None:
+        tree = self.make()
+        keys = [b"%03d" % number for number in range(300)]
+        for key in random.Random(1).sample(keys, 300):
+            tree.put(key, 0, b"", 1_700_000_000_123, 1)
+        while keys:
+            assert tree.due(1_700_000_000_123, 70) == keys[:70]
+            for key in keys[:70]:
+                tree.delete(key)
+            del keys[:70]
+        assert tree.next_deadline() is None
+
+    # --- memory ------------------------------------------------------------------------------------------
+
+    def test_memory_grows_with_entries_and_values_and_returns_to_nothing(self) -> None:
+        tree = self.make()
+        sizes = [tree.memory_bytes]
+        for key in KEYS_THAT_PART_EVERYWHERE:
+            tree.put(key, 0, b"v" * 100, 1_700_000_000_000 + len(key), 1)
+            sizes.append(tree.memory_bytes)
+        assert all(larger >= smaller + 100 for smaller, larger in pairwise(sizes))
+        tree.put(b"ab", 0, b"v" * 100_000, 1_700_000_000_002, 2)
+        assert tree.memory_bytes >= sizes[-1] + 99_000
+        tree.put(b"ab", 0, b"v" * 100, 1_700_000_000_002, 3)
+        assert tree.memory_bytes == sizes[-1]
+        for key, size in zip(reversed(KEYS_THAT_PART_EVERYWHERE), reversed(sizes[:-1]), strict=True):
+            tree.delete(key)
+            assert tree.memory_bytes == size
+        assert tree.memory_bytes == 0
+
+    # --- any order of anything ---------------------------------------------------------------------------
+
+    def test_behaves_like_a_sorted_dict(self) -> None:
+        suite = self
+
+        class Machine(TreeMachine):
+            def make(self) -> Tree:
+                return suite.make()
+
+            def verify(self, tree: Tree) -> None:
+                suite.verify(tree)
+
+        run_state_machine_as_test(Machine, settings=settings(stateful_step_count=40, deadline=None))

@@ -1,0 +1,117 @@
+import gc
+import random
+import sys
+
+import pytest
+
+from synap.radix.check import check
+from synap.radix.interface import Tree
+from synap.radix.nodes import Inner, Leaf, mismatch, walk
+from synap.radix.tree import PurePythonTree
+from tests.radix.conformance import LONGEST, TreeConformance
+
+
+class TestPurePythonTree(TreeConformance):
+    def make(self) -> Tree:
+        return PurePythonTree()
+
+    def verify(self, tree: Tree) -> None:
+        assert isinstance(tree, PurePythonTree)
+        check(tree)
+
+
+# Deep enough for any recursion to end in an error or a crash, and still 200 MB of keys less than the deepest.
+DEPTH = 20_000
+
+
+def chain_of_keys(depth: int) -> PurePythonTree:
+    """The keys "", a, aa, ...: an inner node for each but the last. Built from the longest, else it takes hours."""
+    tree = PurePythonTree()
+    for size in range(depth, -1, -1):
+        tree.put(b"a" * size, 0, b"", size, 1)
+    return tree
+
+
+def test_a_chain_of_keys_needs_no_stack() -> None:
+    tree = chain_of_keys(DEPTH)
+    check(tree)
+    longest = b"a" * DEPTH
+    assert 10 * sys.getrecursionlimit() < DEPTH
+    assert tree.get(longest) == (0, b"", DEPTH, 1)
+    assert tree.count(longest[:-5]) == 6
+    assert len(list(tree.keys())) == DEPTH + 1
+    assert list(tree.keys(b"", longest[:-2])) == [longest[:-2], longest[:-1], longest]
+    tree.put(longest + b"b", 0, b"", 1, 1)
+    tree.put(longest + b"c", 0, b"", 1, 1)
+    assert tree.delete(longest) is not None
+    assert tree.due(3, 4) == [b"", b"a", longest + b"b", longest + b"c"]
+    assert tree.delete_prefix(b"a") == DEPTH + 1
+    assert list(tree.items()) == [(b"", 0, b"", 0, 1)]
+    check(tree)
+
+
+def test_dropping_the_deepest_possible_tree_needs_no_stack() -> None:
+    # Only the shape matters here, so all leaves share one key instead of 2 GiB of them.
+    key = b"a" * LONGEST
+    tree = PurePythonTree()
+    node: Inner | Leaf = Leaf(key, 0, b"", 1)
+    for depth in range(LONGEST - 1, -1, -1):
+        node = Inner(depth, LONGEST - depth + 1, {b"a": node, b"": Leaf(key, 0, b"", 1)})
+    tree.root = node
+    del node
+    assert tree.count(key) == 1
+    del tree
+    gc.collect()
+
+
+def test_dropping_a_tree_with_one_long_chain_of_deadlines_needs_no_stack() -> None:
+    tree = PurePythonTree()
+    for number in range(100_000):
+        tree.put(b"%d" % number, 0, b"", 5, 1)
+    del tree
+    gc.collect()
+
+
+def test_iteration_seeks() -> None:
+    tree = PurePythonTree()
+    for number in range(10_000):
+        tree.put(b"%04d" % number, 0, b"", None, 1)
+    # A start that had to be searched for from the front would read these leaves.
+    for node in walk(tree.root):
+        if isinstance(node, Leaf) and node.key < b"5":
+            node.key = b"poison"
+    assert list(tree.keys(b"", b"9998")) == [b"9998", b"9999"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "position"),
+    [
+        (b"", b"", 0),
+        (b"", b"a", 0),
+        (b"a", b"b", 0),
+        (b"same", b"same", 4),
+        (b"same", b"same and more", 4),
+        (b"\x00\x00\x00", b"\x00\x00\x01", 2),
+        (b"\x00\x00", b"\x00\x80", 1),
+        (b"\xff\x7f\xff", b"\xff\xff\xff", 1),
+        (b"ab" * 32_768, b"ab" * 32_767 + b"ac", 65_535),
+    ],
+)
+def test_mismatch(one: bytes, other: bytes, position: int) -> None:
+    assert mismatch(one, other) == mismatch(other, one) == position
+
+
+def test_memory_is_near_what_the_interpreter_counts() -> None:
+    tree = PurePythonTree()
+    source = random.Random(5)
+    for number in range(10**12, 10**12 + 5000):
+        deadline_ms = 1_700_000_000_000 + source.randrange(86_400_000)
+        tree.put(b"session:%032x" % source.getrandbits(128), 0, b"v" * 300, deadline_ms, number)
+    parts: list[object] = [tree.deadlines.spans]
+    for node in walk(tree.root):
+        parts.append(node)
+        parts += [node.children] if isinstance(node, Inner) else [node.key, node.value, node.version, node.deadline_ms]
+    for buckets in tree.deadlines.spans.values():
+        parts += [buckets, *buckets]
+    # What the interpreter does not see is the loss at the end of each object, 4 bytes on average or so.
+    assert tree.memory_bytes == pytest.approx(sum(map(sys.getsizeof, parts)), rel=0.05)

@@ -1,0 +1,346 @@
+"""A store that lives and dies on a simulated disk, and whoever watches that it keeps its promises.
+
+A world goes through several lives. In each, the store is opened, hurt by at most one kind of fault, given random
+commands (some at once, so that they share a commit) and random time, and then ends: cleanly, by SIGKILL, by a power cut,
+or by the fault. The watcher keeps the list of states the store went through; what the next life recovers must be one of
+them, not older than the last one that was acknowledged.
+"""
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import TypeVar
+
+import trio
+import trio.testing
+from trio._core import _run as trio_internals
+
+from synap.clock import ManualClock
+from synap.commands import (
+    Delete,
+    DeleteMany,
+    DeletePrefix,
+    Expire,
+    GetTouch,
+    Kind,
+    Pair,
+    Persist,
+    Set,
+    SetMany,
+    Write,
+)
+from synap.datadir import open_data_directory
+from synap.errors import (
+    CommandError,
+    DataDirectoryUnusableError,
+    DiskFullError,
+    LogFailedError,
+    UnavailableError,
+)
+from synap.keyspace import Keyspace, Limits
+from synap.radix import new_tree
+from synap.recovery import replay
+from synap.store import Store, open_store
+from synap.tasks import open_tasks
+from synap.telemetry import Metrics
+from synap.testing import CrashAt, FailAt, Fault, ShortWrites, SimulatedCrash, SimulatedFileSystem
+from synap.wal.local import FsyncMode, LogOptions
+from tests.simulation.model import Model, Value
+
+T = TypeVar("T")
+
+DATA = Path("/data")
+KEYS = [b"a", b"ab", b"abc", b"b", b"s:1", b"s:2", b"s:22", "s:ü".encode()]
+PREFIXES = [b"a", b"ab", b"s:", b"s:2", b"z"]
+TTLS_MS = [1, 40, 200, 5_000, 3_600_000]
+SEGMENT_BYTES = 2_000
+"""So small that a life rotates several times."""
+
+_FAILING = ("datasync", "write", "sync_directory", "rename", "truncate", "close", "create")
+_METRICS = Metrics()
+
+
+class BrokenPromiseError(AssertionError):
+    """The store broke a promise."""
+
+
+class PowerCut(BaseException):
+    """The machine stops here."""
+
+
+class World:
+    """One seeded history. ``believed`` is the fsync mode whose promises are checked (another one is a sabotage)."""
+
+    def __init__(
+        self, seed: int, mode: FsyncMode, *, believed: FsyncMode | None = None, sabotage: tuple[Fault, ...] = ()
+    ) -> None:
+        self.rng = Random(seed)
+        self.clock = ManualClock()
+        self.fs = SimulatedFileSystem()
+        self.fs.make_directory(Path("/"))
+        self.mode = mode
+        self.believed = believed or mode
+        self.sabotage = sabotage
+        self.time = trio.testing.MockClock()
+        # The states since the last recovery, oldest first; the store may come back in any from `surely` on after a
+        # power cut, from `acknowledged` on after the end of the process alone.
+        self.states = [Model()]
+        self.acknowledged = 0
+        self.surely = 0
+        self.digests: dict[int, int] = {}
+        self.unsynced_may_be_gone = False
+
+    def run(self, lives: int) -> None:
+        """Live through the history; raises ``BrokenPromiseError`` (or another assertion) where a promise is broken."""
+        for _ in range(lives):
+            self._one_life()
+        self.fs.faults[:] = self.sabotage
+        self._in_trio(self._open_and_check)
+
+    # --- lives -------------------------------------------------------------------------------------------
+
+    def _one_life(self) -> None:
+        self.fs.faults[:] = [*self.sabotage, *self._random_faults()]
+        capacity = self.rng.random() < 0.1
+        if capacity:
+            self.fs.capacity_bytes = self.rng.randrange(500, 6_000)
+        try:
+            self._in_trio(self._live)
+        except (SimulatedCrash, PowerCut):
+            self._end(power_cut=True)
+        except (LogFailedError, DataDirectoryUnusableError, OSError, DiskFullError):
+            # A disk that fails may lose what was only written, even if nobody pulls the plug.
+            self._end(power_cut=self.rng.random() < 0.5, disk_failed=True)
+        else:
+            self._end(power_cut=self.rng.random() < 0.3)
+        self.fs.capacity_bytes = None
+
+    def _end(self, *, power_cut: bool, disk_failed: bool = False) -> None:
+        self.unsynced_may_be_gone = power_cut or disk_failed
+        if power_cut:
+            self.fs.crash(self.rng)
+        else:
+            self.fs.kill()
+        if self.rng.random() < 0.3:
+            self.clock.step_wall(self.rng.choice([-7_200_000, -3_000, 3_000, 7_200_000]))
+        self.clock.advance(self.rng.choice([0, 10, 3_000]))
+
+    def _in_trio(self, main: Callable[[], object]) -> None:
+        """Run a task such that the seed decides everything, the order of trio's tasks included."""
+        trio_internals._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
+        trio_internals._r.seed(self.rng.getrandbits(32))
+        try:
+            trio.run(main, clock=self.time)  # type: ignore[arg-type]
+        except BaseExceptionGroup as group:
+            error: BaseException = group
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            raise error from None
+
+    async def _open_and_check(self) -> None:
+        store = self._open()
+        self._check_recovered(store)
+
+    async def _live(self) -> None:
+        store = self._open()
+        self._check_recovered(store)
+        async with open_tasks() as tasks:
+            tasks.start_soon(store.run)
+            for _ in range(self.rng.randrange(1, 10)):
+                await self._step(store)
+            ending = self.rng.random()
+            if ending < 0.3:
+                raise PowerCut
+            if ending < 0.6:
+                await store.drain()
+            tasks.cancel_scope.cancel()
+        if ending < 0.6:
+            await store.close()
+            self.surely = self.acknowledged
+
+    def _open(self) -> Store:
+        directory = open_data_directory(self.fs, DATA, now_ms=self.clock.wall_ms(), random_bytes=self.rng.randbytes)
+        options = LogOptions(self.mode, fsync_interval_ms=10, segment_max_bytes=SEGMENT_BYTES)
+        store, _ = open_store(
+            directory,
+            self.clock,
+            options=options,
+            limits=Limits(),
+            metrics=_METRICS,
+            random_u32=lambda: self.rng.getrandbits(32),
+            hop=_inline,
+        )
+        return store
+
+    def _random_faults(self) -> list[Fault]:
+        kind = self.rng.random()
+        if kind < 0.35:
+            return [CrashAt(self.rng.randrange(1, 150), self.rng)]
+        if kind < 0.55:
+            number = self.rng.choice([errno.EIO, errno.ENOSPC])
+            return [FailAt(self.rng.choice(_FAILING), self.rng.randrange(1, 30), number, "wal/*")]
+        if kind < 0.65:
+            return [ShortWrites(self.rng, "*.wal")]
+        return []
+
+    # --- a life's steps ----------------------------------------------------------------------------------
+
+    async def _step(self, store: Store) -> None:
+        choice = self.rng.random()
+        if choice < 0.7:
+            await self._burst(store)
+        elif choice < 0.95:
+            await self._let_time_pass(self.rng.choice([1, 15, 120, 1_000, 6_000]))
+        else:
+            self.clock.step_wall(self.rng.choice([-60_000, -500, 500, 60_000]))
+        self._check_reads(store)
+
+    async def _let_time_pass(self, ms: int) -> None:
+        acknowledged = self.acknowledged
+        self.clock.advance(ms)
+        self.time.jump(ms / 1000)
+        await trio.testing.wait_all_tasks_blocked()
+        if self.believed is FsyncMode.PERIODIC and ms > 10:
+            self.surely = max(self.surely, acknowledged)
+
+    async def _burst(self, store: Store) -> None:
+        """Some commands at once; then the states they lead to, in the order in which they were sent."""
+        sent: list[tuple[Write[object], list[object]]] = []
+        now_ms = store.now_ms()
+
+        async def send(command: Write[object]) -> None:
+            outcome: list[object] = []
+            sent.append((command, outcome))
+            try:
+                outcome.append(await store.execute(command))
+            except (CommandError, UnavailableError, LogFailedError) as error:
+                outcome.append(error)
+
+        try:
+            async with trio.open_nursery() as nursery:
+                for _ in range(self.rng.randrange(1, 6)):
+                    nursery.start_soon(send, self._random_command(now_ms))
+        finally:
+            for command, outcome in sent:
+                self._note(command, outcome, now_ms)
+        self.digests[store.keyspace.seq] = store.keyspace.digest
+
+    def _note(self, command: Write[object], outcome: list[object], now_ms: int) -> None:
+        state = Model(self.states[-1].entries)
+        if outcome and isinstance(outcome[0], UnavailableError):
+            return
+        if not outcome or isinstance(outcome[0], LogFailedError):
+            state.carry_out(command, now_ms, lambda: -1)
+            self.states.append(state)
+            return
+        self.states.append(self.states[-1].after(command, outcome[0], now_ms))
+        self.acknowledged = len(self.states) - 1
+        if self.believed is FsyncMode.ALWAYS:
+            self.surely = self.acknowledged
+
+    def _random_command(self, now_ms: int) -> Write[object]:
+        rng = self.rng
+        key = rng.choice(KEYS)
+        ttl_ms = rng.choice(TTLS_MS)
+        match rng.randrange(12):
+            case 0:
+                pairs = [Pair(rng.choice(KEYS), Kind.TEXT, rng.randbytes(3), rng.choice([None, ttl_ms])) for _ in "xy"]
+                return SetMany((*pairs, Pair(key, Kind.JSON, b"1")))
+            case 1:
+                return GetTouch(key, ttl_ms)
+            case 2:
+                return Expire(key, rng.choice([0, ttl_ms]))
+            case 3:
+                return Persist(key)
+            case 4:
+                return Delete(key)
+            case 5:
+                return DeleteMany((key, rng.choice(KEYS)))
+            case 6:
+                return DeletePrefix(rng.choice(PREFIXES))
+        return self._random_set(key, ttl_ms, now_ms)
+
+    def _random_set(self, key: bytes, ttl_ms: int, now_ms: int) -> Set:
+        rng = self.rng
+        lifetime = rng.randrange(4)
+        known = [value.version for value in self.states[-1].entries.values() if value.version > 0]
+        return Set(
+            key=key,
+            kind=rng.choice(list(Kind)),
+            value=rng.randbytes(rng.choice([0, 5, 300])),
+            ttl_ms=ttl_ms if lifetime == 1 else None,
+            deadline_ms=now_ms + rng.choice([-5, 0, 1, 5_000]) if lifetime == 2 else None,
+            keep_ttl=lifetime == 3,
+            only_if_absent=rng.random() < 0.15,
+            only_if_present=rng.random() < 0.15,
+            return_old=rng.random() < 0.3,
+            # A key set by SetMany, or by a command without an answer, has a version that the model does not know.
+            if_version=rng.choice([0, *known]) if rng.random() < 0.2 and not self._any_unknown(key) else None,
+        )
+
+    def _any_unknown(self, key: bytes) -> bool:
+        return any(value.version == -1 for value in self.states[-1].entries.values()) or key not in KEYS
+
+    # --- the watcher -------------------------------------------------------------------------------------
+
+    def _check_reads(self, store: Store) -> None:
+        """No reader sees more or less than what was acknowledged."""
+        now_ms = store.now_ms()
+        acknowledged = self.states[self.acknowledged].view(now_ms)
+        if _view(store.keyspace, now_ms) != _strip(acknowledged):
+            raise BrokenPromiseError("a reader does not see what was acknowledged, or sees more")
+        if (count := store.keyspace.count(b"", now_ms)) != len(acknowledged):
+            raise BrokenPromiseError(f"count says {count} of {len(acknowledged)}")
+
+    def _check_recovered(self, store: Store) -> None:
+        now_ms = store.now_ms()
+        recovered = _view(store.keyspace, now_ms)
+        least = self.surely if self.unsynced_may_be_gone else self.acknowledged
+        found = [
+            index
+            for index in range(len(self.states) - 1, least - 1, -1)
+            if _strip(self.states[index].view(now_ms)) == recovered
+        ]
+        if not found:
+            raise BrokenPromiseError(
+                f"recovered {recovered}, which is none of the states {least} to {len(self.states) - 1}:"
+                f" {[_strip(state.view(now_ms)) for state in self.states[least:]]}"
+            )
+        self._check_digest(store)
+        self._start_over(store.keyspace)
+
+    def _check_digest(self, store: Store) -> None:
+        """The digest is what it was when the store was alive at that number, and what reading the log again gives."""
+        seq, digest = store.keyspace.seq, store.keyspace.digest
+        if self.digests.get(seq, digest) != digest:
+            raise BrokenPromiseError(f"the digest at seq {seq} is another than before")
+        again = Keyspace(new_tree())
+        replay(store.log.read(1), again, DATA)
+        if (again.seq, again.digest) != (seq, digest):
+            raise BrokenPromiseError("reading the log a second time gives another state")
+        self.digests = {number: value for number, value in self.digests.items() if number <= seq}
+
+    def _start_over(self, keyspace: Keyspace) -> None:
+        entries = {key: Value(*fields) for key, fields in ((item[0], item[1:]) for item in keyspace.tree.items())}
+        self.states = [Model(entries)]
+        self.acknowledged = self.surely = 0
+
+
+def _view(keyspace: Keyspace, now_ms: int) -> dict[bytes, tuple[int, bytes, int | None]]:
+    return {
+        key: (kind, value, deadline_ms)
+        for key, kind, value, deadline_ms, _ in keyspace.tree.items()
+        if deadline_ms is None or deadline_ms > now_ms
+    }
+
+
+def _strip(view: dict[bytes, Value]) -> dict[bytes, tuple[int, bytes, int | None]]:
+    """Without versions, which the model does not know of every entry."""
+    return {key: value[:3] for key, value in view.items()}
+
+
+async def _inline(call: Callable[[], T]) -> T:
+    """A hop to no thread: the simulated disk answers at once."""
+    await trio.lowlevel.checkpoint()
+    return call()
