@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install run test lint bench soak clean
+.PHONY: install run test lint bench soak
 
 install: .venv/installed
 
@@ -12,6 +12,13 @@ run: .venv/installed
 
 test: .venv/installed-dev
 	$(BIN)/pytest
+
+soak: .venv/installed-dev
+	$(BIN)/pytest --soak 20 --timeout 7200 tests/simulation tests/process
+
+bench: .venv/installed-dev
+	$(BIN)/python -m benchmarks.commits
+	$(BIN)/python -m benchmarks.recovery
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check

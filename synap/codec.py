@@ -26,7 +26,7 @@ def encode_events(events: Sequence[Event]) -> bytes:
 
 
 def decode_events(payload: bytes) -> list[Event]:
-    """The events of a payload; ``CodecError`` where it is anything but what ``encode_events`` gives."""
+    """The events of a payload; ``CodecError`` where it is not such an array. Longer forms of a number are let pass."""
     stream = io.BytesIO(payload)
     try:
         rows = cbor2.load(stream, read_size=len(payload), max_depth=_BATCH_DEPTH, allow_indefinite=False)

@@ -106,6 +106,8 @@ def open_data_directory(
         lock = _lock(fs, path)
     try:
         with explained(path):
+            # The one before may have been killed between a rename and its sync: what is read must be there to stay.
+            fs.sync_directory(path)
             store = read_store_file(fs, path / "STORE")
             if store is None:
                 store = _create(fs, path, wal_directory, now_ms, random_bytes)
@@ -165,6 +167,7 @@ def _create(
     final, temporary = path / "STORE", path / "STORE.tmp"
     fs.make_directory(wal_directory)
     if segments := segment_seqs(fs, wal_directory):
+        fs.sync_directory(wal_directory)
         store = _unfinished(fs, temporary, wal_directory, segments)
         if store is None:
             raise DamagedError(final, f"it is missing, but {wal_directory} holds segments of a log", seq=0)

@@ -11,8 +11,8 @@ import msgspec
 from synap.datadir import DataDirectory
 from synap.errors import DamagedError, SynapError
 from synap.fs import read_all
-from synap.wal.reader import segment_seqs
-from synap.wal.segment import SegmentReader
+from synap.wal.format import segment_name
+from synap.wal.reader import LogReader
 from synap.wal.tail import cut_tail, set_aside
 
 
@@ -41,23 +41,24 @@ def plan_repair(directory: DataDirectory, truncate_at: int) -> RepairPlan:
     Raises ``RepairError`` where the log is damaged before that, or does not reach it.
     """
     fs, place = directory.fs, directory.wal_directory
-    seqs = [seq for seq in segment_seqs(fs, place) if seq < truncate_at]
-    if not seqs:
-        raise RepairError(f"no segment begins before seq {truncate_at}; there is nothing that could be kept")
-    later = tuple(place / f"{seq:020d}.wal" for seq in segment_seqs(fs, place) if seq >= truncate_at)
-    path = place / f"{seqs[-1]:020d}.wal"
-    data = read_all(fs, path)
-    segment = SegmentReader(path, data, directory.store_id, is_last=True)
-    offset, last_seq = segment.offset, segment.next_seq - 1
+    reader = LogReader(fs, place, directory.store_id)
+    first_seq = min((*reader.first_seqs, truncate_at))
+    cut: tuple[Path, int] | None = None
+    last_seq = next_seq = 0
     try:
-        for frame in segment.frames():
-            if frame.first_seq + frame.count > truncate_at:
-                break
-            offset, last_seq = segment.offset, segment.next_seq - 1
+        for frame in reader.frames(first_seq, upto_seq=truncate_at - 1) if first_seq < truncate_at else ():
+            next_seq = frame.first_seq + frame.count
+            if next_seq <= truncate_at:
+                cut, last_seq = reader.position, next_seq - 1
     except DamagedError as damage:
-        if segment.next_seq < truncate_at:
-            raise RepairError(f"the log is damaged before seq {truncate_at} already: {damage}") from damage
-    lost = len(data) - offset + sum(len(read_all(fs, gone)) for gone in later)
+        raise RepairError(f"the log is damaged before seq {truncate_at} already: {damage}") from damage
+    if cut is None:
+        raise RepairError(f"no batch ends before seq {truncate_at}; there is nothing that could be kept")
+    if next_seq < truncate_at:
+        raise RepairError(f"the log ends at seq {last_seq} already")
+    path, offset = cut
+    later = tuple(found for seq in reader.first_seqs if (found := place / segment_name(seq)) > path)
+    lost = len(read_all(fs, path)) - offset + sum(len(read_all(fs, gone)) for gone in later)
     return RepairPlan(path, offset, later, last_seq, lost)
 
 
@@ -69,4 +70,6 @@ def repair(directory: DataDirectory, plan: RepairPlan) -> list[Path]:
     fs = directory.fs
     saved = [set_aside(fs, path, directory.quarantine) for path in reversed(plan.removed)]
     saved.append(cut_tail(fs, plan.segment, plan.offset, directory.quarantine))
+    # An earlier repair may have been killed between a removal and its sync.
+    fs.sync_directory(directory.wal_directory)
     return saved

@@ -10,7 +10,7 @@ import struct
 
 from xxhash import xxh3_128_intdigest
 
-_MASK = 2**128 - 1
+MODULUS = 2**128
 _pack = struct.Struct("<IBqQ").pack
 _NO_DEADLINE = -1
 
@@ -19,8 +19,3 @@ def entry_digest(key: bytes, kind: int, value: bytes, deadline_ms: int | None, v
     """The number of one entry, below 2^128. The length of the key keeps key and value apart."""
     fields = _pack(len(key), kind, _NO_DEADLINE if deadline_ms is None else deadline_ms, version)
     return xxh3_128_intdigest(fields + key + value)
-
-
-def fold_digest(digest: int, added: int, removed: int) -> int:
-    """The digest of a state after one entry's number was added and another's taken away (0 for none)."""
-    return (digest + added - removed) & _MASK

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
-from synap.keyspace.digest import entry_digest, fold_digest
+from synap.keyspace.digest import MODULUS, entry_digest
 from synap.radix import Entry, Tree
 
 
@@ -11,13 +11,13 @@ class Keyspace:
     """The state at ``seq``: a pure function of the events 1 to ``seq``.
 
     An entry whose deadline is not after ``now_ms`` is absent for every reader, whether or not the event that ends it
-    was applied yet; only ``tree`` still shows it. ``digest`` is the number of this state, see ``digest.py``.
+    was applied yet; only ``tree`` still shows it.
     """
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self.seq = 0
-        self.digest = 0
+        self._digest_sum = 0
         self._appliers: dict[type[Event], Callable[..., None]] = {
             EntrySet: self._apply_set,
             EntryDeleted: self._apply_removed,
@@ -25,6 +25,11 @@ class Keyspace:
             DeadlineSet: self._apply_deadline,
             EntryExpired: self._apply_removed,
         }
+
+    @property
+    def digest(self) -> int:
+        """The number of this state, see ``digest.py``."""
+        return self._digest_sum % MODULUS
 
     # --- reading -----------------------------------------------------------------------------------------
 
@@ -48,25 +53,25 @@ class Keyspace:
     def _apply_set(self, event: EntrySet) -> None:
         key, kind, value, deadline_ms, seq = event.key, event.kind, event.value, event.deadline_ms, self.seq
         replaced = self.tree.put(key, kind, value, deadline_ms, seq)
-        removed = 0 if replaced is None else entry_digest(key, *replaced)
-        self.digest = fold_digest(self.digest, entry_digest(key, kind, value, deadline_ms, seq), removed)
+        if replaced is not None:
+            self._digest_sum -= entry_digest(key, *replaced)
+        self._digest_sum += entry_digest(key, kind, value, deadline_ms, seq)
 
     def _apply_removed(self, event: EntryDeleted | EntryExpired) -> None:
         removed = self.tree.delete(event.key)
         if removed is not None:
-            self.digest = fold_digest(self.digest, 0, entry_digest(event.key, *removed))
+            self._digest_sum -= entry_digest(event.key, *removed)
 
     def _apply_prefix_deleted(self, event: PrefixDeleted) -> None:
-        removed = sum(entry_digest(*item) for item in self.tree.items(event.prefix))
-        self.digest = fold_digest(self.digest, 0, removed)
+        self._digest_sum -= sum(entry_digest(*item) for item in self.tree.items(event.prefix))
         self.tree.delete_prefix(event.prefix)
 
     def _apply_deadline(self, event: DeadlineSet) -> None:
         before = self.tree.set_deadline(event.key, event.deadline_ms)
         if before is not None:
             kind, value, _, version = before
-            added = entry_digest(event.key, kind, value, event.deadline_ms, version)
-            self.digest = fold_digest(self.digest, added, entry_digest(event.key, *before))
+            self._digest_sum -= entry_digest(event.key, *before)
+            self._digest_sum += entry_digest(event.key, kind, value, event.deadline_ms, version)
 
 
 def is_due(entry: Entry, now_ms: int) -> bool:

@@ -74,8 +74,9 @@ class DeadlineIndex:
         keys: list[bytes] = []
         room = sys.maxsize if limit is None else limit
         for first in self._chains(now_ms >> BUCKET_BITS):
-            chosen = nsmallest(room - len(keys), (order for order in _orders(first) if order[0] <= now_ms))
-            keys += [key for _, key in chosen]
+            candidates = [order for order in _orders(first) if order[0] <= now_ms]
+            # Not sort and cut: where sessions were made in bulk, a bucket is far larger than what is asked for.
+            keys += [key for _, key in nsmallest(room - len(keys), candidates)]
             if len(keys) >= room:
                 break
         return keys

@@ -72,26 +72,47 @@ def hypercorn_config() -> Config:
 
 
 class Listener:
-    """Serves an ASGI application on sockets until ``stop``."""
+    """Serves an ASGI application on sockets until ``stop``; ``finished`` is set when the last connection has ended."""
 
     def __init__(self, app: ASGIFramework, sockets: list[socket.socket], max_connections: int) -> None:
         self._app = ASGIWrapper(app)
         self._listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(each)) for each in sockets]
         self._max_connections = max_connections
+        self.finished = trio.Event()
         self._config = hypercorn_config()
         self._context = WorkerContext(None)
-        self._open = 0
+        self._streams: set[trio.SocketStream] = set()
         self._accepting = trio.CancelScope()
         self._connections = trio.CancelScope()
 
     async def run(self) -> None:
         """Accept and serve; return after ``stop``, when the last connection has ended or its grace is over."""
-        with self._connections:
-            async with trio.open_nursery() as connections:
-                with self._accepting:
-                    await trio.serve_listeners(self._serve, self._listeners, handler_nursery=connections)
-                for listener in self._listeners:
-                    await listener.aclose()
+        try:
+            with self._connections:
+                async with trio.open_nursery() as everything:
+                    everything.start_soon(self._cut_off)
+                    await self._accept_and_serve()
+                    everything.cancel_scope.cancel()
+        finally:
+            self.finished.set()
+
+    async def _accept_and_serve(self) -> None:
+        async with trio.open_nursery() as connections:
+            with self._accepting:
+                await trio.serve_listeners(self._serve, self._listeners, handler_nursery=connections)
+            for listener in self._listeners:
+                await listener.aclose()
+
+    async def _cut_off(self) -> None:
+        """Close every connection when cancelled.
+
+        Cancelling alone would wait for ever: hypercorn shields what it sends, even to a client that reads nothing.
+        """
+        try:
+            await trio.sleep_forever()
+        finally:
+            for stream in self._streams:
+                stream.socket.close()
 
     async def stop(self) -> None:
         """Accept no more; let requests under way finish within ``STOP_GRACE_S``, and close idle connections."""
@@ -100,10 +121,10 @@ class Listener:
         self._connections.deadline = trio.current_time() + STOP_GRACE_S
 
     async def _serve(self, stream: trio.SocketStream) -> None:
-        if self._open >= self._max_connections:
+        if len(self._streams) >= self._max_connections:
             await _refuse(stream)
             return
-        self._open += 1
+        self._streams.add(stream)
         try:
             state = ConnectionState({})
             # TCPServer takes plain streams, too, whatever its annotation says.
@@ -112,7 +133,7 @@ class Listener:
             # The exception's text stays out: it may quote what the client sent.
             _logger.error("connection failed", error=type(error).__name__)  # noqa: TRY400
         finally:
-            self._open -= 1
+            self._streams.discard(stream)
 
 
 async def _refuse(stream: trio.SocketStream) -> None:

@@ -142,6 +142,7 @@ class _Server:
             await self._stop.wait()
             self._service.drain()
             await self._listener.stop()
+            await self._listener.finished.wait()
             with trio.move_on_after(DRAIN_MAX_S):
                 await store.drain()
             tasks.cancel_scope.cancel()

@@ -136,7 +136,7 @@ def pack_segment_header(header: SegmentHeader) -> bytes:
 
 
 def unpack_segment_header(data: bytes) -> SegmentHeader | None:
-    """The header at the start of ``data``; None where magic, length, CRC or zeros are wrong."""
+    """The header at the start of ``data``; None where magic, length or CRC are wrong."""
     if len(data) < SEGMENT_HEADER_BYTES:
         return None
     magic, major, minor, reader_flags, writer_flags, salt, store_id, epoch, first_seq, created_ms, chain = (

@@ -28,7 +28,7 @@ import msgspec
 import trio
 import zstandard
 
-from synap.errors import DiskFullError, LogConflictError, LogFailedError
+from synap.errors import DamagedError, DiskFullError, LogConflictError, LogFailedError
 from synap.fs import FileSystem
 from synap.telemetry import Metrics
 from synap.wal.format import FrameType, SegmentHeader
@@ -124,6 +124,8 @@ class LocalLog:
         self._segment = self._new_segment(end.last_seq + 1, end.chain, self._last_now_ms)
         self._segment.publish()
         self._first_seqs.append(self._segment.header.first_seq)
+        # Not the segment's number, which the worker thread moves before the batch is durable.
+        self._last_seq = end.last_seq
 
     # --- the seam ----------------------------------------------------------------------------------------
 
@@ -135,26 +137,44 @@ class LocalLog:
     @property
     def last_seq(self) -> int:
         """See ``Log``."""
-        return self._segment.next_seq - 1
+        return self._last_seq
 
     async def append(self, batch: Batch) -> int:
         """See ``Log``."""
+        assert batch.count > 0, "a batch without events"
         async with self._lock:
+            self._refuse_after_failure()
             if batch.after_seq != self.last_seq:
                 raise LogConflictError(batch.after_seq, self.last_seq)
             await self._in_thread(self._append, batch)
+            self._last_seq += batch.count
             self._tick_due = True
             self._last_write_s = trio.current_time()
             return batch.after_seq + 1
 
     def read(self, from_seq: int) -> Iterator[Frame]:
         """See ``Log``. What is appended meanwhile is not part of the answer."""
-        if from_seq < self.first_seq:
-            raise ValueError(f"seq {from_seq} was trimmed; the log begins at {self.first_seq}")
-        last_seq = self.last_seq
-        if from_seq <= last_seq:
+        self._refuse_trimmed(from_seq)
+        return self._read(from_seq, self.last_seq)
+
+    def _read(self, next_seq: int, last_seq: int) -> Iterator[Frame]:
+        if next_seq > last_seq:
+            return
+        try:
             reader = LogReader(self._fs, self._directory, self._store_id)
-            yield from reader.frames(from_seq, upto_seq=last_seq)
+            for frame in reader.frames(next_seq, upto_seq=last_seq):
+                next_seq = frame.first_seq + frame.count
+                yield frame
+        except (DamagedError, FileNotFoundError):
+            # The segment may have been trimmed since the reading began.
+            self._refuse_trimmed(next_seq)
+            raise
+        if next_seq <= last_seq:
+            raise DamagedError(self._directory, f"the log ends before seq {last_seq}, which it held", seq=next_seq)
+
+    def _refuse_trimmed(self, seq: int) -> None:
+        if seq < self.first_seq:
+            raise ValueError(f"seq {seq} was trimmed; the log begins at {self.first_seq}")
 
     async def trim(self, below_seq: int) -> None:
         """See ``Log``. The unit is the sealed segment."""
@@ -171,6 +191,7 @@ class LocalLog:
                 await self._keep_up()
 
     async def _keep_up(self) -> None:
+        self._refuse_after_failure()
         unsynced = self._segment.durable_seq < self.last_seq
         if unsynced and self._options.fsync_mode is FsyncMode.PERIODIC:
             await self._in_thread(self._sync)
@@ -191,8 +212,7 @@ class LocalLog:
 
     async def _in_thread(self, call: Callable[..., T], *args: object) -> T:
         """Run a call that blocks on the disk. Once begun, it is waited for, whoever is cancelled."""
-        if self._failure is not None:
-            raise self._failure
+        self._refuse_after_failure()
         try:
             return await self._hop(partial(call, *args))
         except LogFailedError as failure:
@@ -202,21 +222,32 @@ class LocalLog:
             self.full = True
             raise
 
+    def _refuse_after_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
     def _append(self, batch: Batch) -> None:
         payload = self._zip.compress(batch.payload)
-        # A tick may have been written since the batch was decided.
-        now_ms = max(batch.now_ms, self._last_now_ms)
+        now_ms = self._advance_time(batch.now_ms)
         frame, chain = self._build_batch(batch, payload, now_ms)
         if self._segment.size + len(frame) > self._options.segment_max_bytes and self._holds_events():
             self._rotate(now_ms)
             frame, chain = self._build_batch(batch, payload, now_ms)
         self._segment.append(frame, chain, batch.count)
-        self._last_now_ms = now_ms
         self.full = False
         if self._options.fsync_mode is FsyncMode.ALWAYS:
             self._sync()
         self._metrics.wal_bytes.inc(len(frame))
         self._metrics.wal_batch_events.observe(batch.count)
+
+    def _advance_time(self, now_ms: int) -> int:
+        """The time of what is written next: never before anything that was, or was tried to be, written.
+
+        A tick may have been written since a batch was decided, and a batch that found no room may have left a new
+        segment behind.
+        """
+        self._last_now_ms = max(now_ms, self._last_now_ms)
+        return self._last_now_ms
 
     def _build_batch(self, batch: Batch, payload: bytes, now_ms: int) -> tuple[bytes, bytes]:
         return self._segment.build(FrameType.BATCH, now_ms, payload, count=batch.count, raw_length=len(batch.payload))
@@ -263,19 +294,21 @@ class LocalLog:
             self._segment.close()
 
     def _tick(self, now_ms: int) -> None:
-        self._segment.append(*self._segment.build(FrameType.TICK, now_ms), count=0)
-        self._last_now_ms = now_ms
+        self._segment.append(*self._segment.build(FrameType.TICK, self._advance_time(now_ms)), count=0)
         if self._options.fsync_mode is not FsyncMode.NEVER:
             self._sync()
 
     def _has_room(self) -> bool:
-        return self._fs.free_bytes(self._directory) >= ROOM_TO_RESUME_BYTES
+        try:
+            return self._fs.free_bytes(self._directory) >= ROOM_TO_RESUME_BYTES
+        except OSError as cause:
+            raise LogFailedError("statvfs", self._directory, cause) from cause
 
     def _remove_oldest_segment(self) -> None:
-        oldest = self._directory / f"{self._first_seqs[0]:020d}.wal"
+        # Who reads meanwhile finds the number gone before the file.
+        oldest = self._directory / f"{self._first_seqs.pop(0):020d}.wal"
         try:
             self._fs.remove(oldest)
             self._fs.sync_directory(self._directory)
         except OSError as cause:
             raise LogFailedError("unlink", oldest, cause) from cause
-        del self._first_seqs[0]

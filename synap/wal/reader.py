@@ -13,7 +13,7 @@ from synap.fs import FileSystem, read_all
 from synap.wal.interface import Frame
 from synap.wal.segment import SegmentReader, Torn
 
-_SEGMENT_NAME = re.compile(r"\d{20}\.wal")
+_SEGMENT_NAME = re.compile(r"[0-9]{20}\.wal")
 
 
 class LogEnd(msgspec.Struct, frozen=True):
@@ -62,6 +62,12 @@ class LogReader:
     def bytes_read(self) -> int:
         """How far ``frames`` has got, counted as ``bytes_on_disk`` is."""
         return self._finished_bytes + (0 if self._segment is None else self._segment.offset)
+
+    @property
+    def position(self) -> tuple[Path, int]:
+        """The segment that ``frames`` has got to, and the offset behind the frame that it gave last."""
+        assert self._segment is not None, "nothing was read yet"
+        return self._segment.path, self._segment.offset
 
     def frames(self, from_seq: int, *, distrust_cache: bool = False, upto_seq: int | None = None) -> Iterator[Frame]:
         """The batches that hold the events from ``from_seq`` on, in order; the first may begin before it.
@@ -129,12 +135,12 @@ class LogReader:
 
 
 def segment_seqs(fs: FileSystem, directory: Path) -> tuple[int, ...]:
-    """The first sequence numbers of the segments in a directory, ascending.
+    """The first sequence numbers of the segments in a directory, ascending; none where the directory is gone.
 
     A name that ends in ``.wal`` and is no segment's raises ``DamagedError``: somebody renamed or put it there, and it
     may hold what is missing.
     """
-    names = [name for name in fs.names(directory) if name.endswith(".wal")]
+    names = [name for name in fs.names(directory) if name.endswith(".wal")] if fs.exists(directory) else []
     for name in names:
         if not _SEGMENT_NAME.fullmatch(name):
             raise DamagedError(directory / name, "not a segment's name (20 digits and .wal): was it renamed?", seq=0)

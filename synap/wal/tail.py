@@ -31,6 +31,8 @@ def set_aside(fs: FileSystem, segment: Path, quarantine: Path) -> Path:
 def _save(fs: FileSystem, path: Path, data: bytes) -> Path:
     """Make the file durably, beside any of the same name with another content."""
     fs.make_directory(path.parent)
+    # A copy that is there already may be of a process that was killed before its name was durable.
+    fs.sync_directory(path.parent)
     chosen = path
     for number in count(1):
         if not fs.exists(chosen):

@@ -90,8 +90,9 @@ def _file_ends_inside(suspect: Suspect) -> bool:
 def _sector_is_missing(suspect: Suspect) -> bool:
     """Whether a sector's share of the frame is all zero: the length reached the disk, these bytes did not.
 
-    The share of the first sector holds the magic and that of the last the end of a checksum, so a share that was
-    written is never zero by itself, unless the last one is a byte or two; then the odds are 1 to 256 for each.
+    The share of the first sector holds the magic and that of the last the end of a checksum. A share that was written
+    is zero by itself only where a value that zstd could not shrink holds that many zeros, or where the last share is a
+    byte or two (odds of 1 to 256 for each). Then bit rot in the log's last frame, and only there, passes for a tear.
     """
     start = suspect.offset
     while start < suspect.end:

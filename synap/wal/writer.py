@@ -84,6 +84,9 @@ class SegmentWriter:
                 raise LogFailedError("write", self.path, cause) from cause
             # A part of the frame may be in the file; the next frame must begin where this one did.
             self._call("ftruncate", lambda: self._file.truncate(self.size))
+            # Were the cut not durable, a power cut could mix what was cut off with the frame that comes in its place:
+            # a complete frame with a wrong checksum, which is taken for corruption.
+            self.sync()
             raise _no_room_or_failed("write", self.path, cause) from cause
         self.size += len(frame)
         self.next_seq += count
