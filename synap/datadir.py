@@ -37,7 +37,7 @@ from synap.errors import (
     NotOursError,
 )
 from synap.fs import FileSystem, Lock, LockHeldError, read_all, write_all
-from synap.wal.format import CHAIN_START, SegmentHeader
+from synap.wal.format import CHAIN_START, FrameType, SegmentHeader
 from synap.wal.reader import segment_seqs
 from synap.wal.segment import read_segment_header
 from synap.wal.writer import SegmentWriter
@@ -200,13 +200,13 @@ def _unfinished(fs: FileSystem, temporary: Path, wal_directory: Path, segments: 
 
 
 def _make_first_segment(fs: FileSystem, directory: Path, store: StoreFile, salt: int) -> None:
-    """The empty segment of epoch 0. It shows that the log never held anything more."""
+    """The empty segment of epoch 0, sealed. It shows that the log never held anything more."""
     header = SegmentHeader(
         salt=salt, store_id=store.store_id, epoch=0, first_seq=1, created_ms=store.created_ms, chain=CHAIN_START
     )
     segment = SegmentWriter(fs, directory, header)
+    segment.seal(*segment.build(FrameType.SEAL, store.created_ms))
     segment.publish()
-    segment.close()
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ async def run_expirer(
     """
     while True:
         await trio.sleep(INTERVAL_S)
-        while (deadline_ms := keyspace.tree.next_deadline()) is not None and deadline_ms <= now_ms():
+        while keyspace.tree.due(now_ms(), 1):
             try:
                 purged = await committer.submit(PurgeExpired(BATCH_KEYS))
             except UnavailableError:

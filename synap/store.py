@@ -32,7 +32,7 @@ from synap.radix import new_tree
 from synap.recovery import RecoveryReport, recover
 from synap.results import KeyPage, Written
 from synap.tasks import open_tasks
-from synap.telemetry import Metrics
+from synap.telemetry import Metrics, OperationMetrics
 from synap.wal.interface import Log
 from synap.wal.local import Hop, LocalLog, LogOptions, random_u32, thread_hop
 from synap.wal.memory import MemoryLog
@@ -68,6 +68,7 @@ class Store:
         self._clock = clock
         self._limits = limits
         self._metrics = metrics
+        self._operation_metrics: dict[type[object], OperationMetrics] = {}
         self._committer = Committer(keyspace, log, clock.now_ms, limits)
 
     async def run(self) -> None:
@@ -91,21 +92,21 @@ class Store:
 
     async def execute(self, command: Command[R]) -> R:
         """Carry out a command: a query at once, a write through the committer (see ``Committer.submit``)."""
-        operation = type(command).__name__.lower()
+        metrics = self._metrics_of(type(command))
+        outcome = metrics.failed
         started_s = perf_counter()
-        status = "error"
         try:
             result = await self._execute(command)
             self._count(command, result)
-            status = "ok"
+            outcome = metrics.ok
         except CommandError:
-            status = "refused"
+            outcome = metrics.refused
             raise
         else:
             return result
         finally:
-            self._metrics.operations.labels(operation, status).inc()
-            self._metrics.operation_seconds.labels(operation).observe(perf_counter() - started_s)
+            outcome.inc()
+            metrics.seconds.observe(perf_counter() - started_s)
 
     def now_ms(self) -> int:
         """Log time, ms since the epoch: what deadlines are compared with."""
@@ -147,6 +148,13 @@ class Store:
                 break
             await trio.lowlevel.checkpoint()
         return KeyPage(keys[: command.limit], truncated=len(keys) > command.limit)
+
+    def _metrics_of(self, command_type: type[object]) -> OperationMetrics:
+        found = self._operation_metrics.get(command_type)
+        if found is None:
+            found = OperationMetrics(self._metrics, command_type.__name__.lower())
+            self._operation_metrics[command_type] = found
+        return found
 
     def _on_expired(self, count: int) -> None:
         self.expired_keys += count

@@ -44,6 +44,16 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
     )
 
 
+class OperationMetrics:
+    """The metrics of one operation, with their labels looked up: that would take longer than counting."""
+
+    def __init__(self, metrics: "Metrics", operation: str) -> None:
+        self.ok = metrics.operations.labels(operation, "ok")
+        self.refused = metrics.operations.labels(operation, "refused")
+        self.failed = metrics.operations.labels(operation, "error")
+        self.seconds = metrics.operation_seconds.labels(operation)
+
+
 class Metrics:
     """The counters and histograms that the parts of the engine and the server feed.
 

@@ -80,6 +80,16 @@ _TYPE_NAMES = {
 }
 """What the parser calls a type, in the words of JSON."""
 
+_FIELDS = {
+    "key": "a string",
+    "keys": "an array of strings",
+    "pairs": "an array of pairs",
+    "ttl": "a number of seconds",
+    "type": "the unit of the value",
+    "value": "a value",
+}
+"""What stands in each of the fields that must be there."""
+
 
 def decode(request: Request, shape: type[Body]) -> Body:
     """The body of a request, as the shape a route expects.
@@ -135,7 +145,8 @@ def _wrong_shape(said: str) -> WrongShapeError:
     field = path.rstrip("`").lstrip(".")
     missing = _MISSING.fullmatch(what)
     if missing is not None:
-        return WrongShapeError(f"{field}.{missing['name']}".lstrip("."), "a value", "the field is missing")
+        name = missing["name"]
+        return WrongShapeError(f"{field}.{name}".lstrip("."), _FIELDS[name], "the field is missing")
     expected = _EXPECTED.fullmatch(what)
     if expected is None:
         return WrongShapeError(field or "body", "another value", what.lower())

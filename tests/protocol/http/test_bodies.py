@@ -65,7 +65,7 @@ def test_what_is_not_json(body: bytes, sentence: str) -> None:
     [
         (b"[]", "body", "an object", "got an array"),
         (b"null", "body", "an object", "got null"),
-        (b"{}", "key", "a value", "missing"),
+        (b"{}", "key", "a string", "missing"),
         (b'{"key":"a"}', "value", "a value", "missing"),
         (b'{"key":1,"value":1}', "key", "a string", "got an integer"),
         (b'{"key":null,"value":1}', "key", "a string", "got null"),
@@ -92,7 +92,7 @@ def test_json_of_the_wrong_shape(body: bytes, field: str, expected: str, found: 
         ({"pairs": {}}, "pairs", "an array"),
         ({"pairs": [1]}, "pairs[0]", "an object or an array"),
         ({"pairs": [["a", 1], ["b"]]}, "pairs[1]", "an array of length 2"),
-        ({"pairs": [{"key": "a", "value": 1}, {"value": 1}]}, "pairs[1].key", "a value"),
+        ({"pairs": [{"key": "a", "value": 1}, {"value": 1}]}, "pairs[1].key", "a string"),
         ({"pairs": [[1, 2]]}, "pairs[0][0]", "a string"),
     ],
 )
