@@ -31,6 +31,7 @@
     │   ├── NotOursError            it belongs to another program
     │   ├── NewerFormatError        it was written by a newer version
     │   └── DamagedError            bytes that were durable have changed
+    ├── RepairError             the operator's: the log cannot be cut there
     ├── CodecError              an event or a frame's payload does not mean anything
     ├── ConfigError             the operator's: a wrong name or value, and where it stands
     └── AddressInUseError       the operator's: somebody else listens there
@@ -261,6 +262,12 @@ class DamagedError(DataDirectoryError):
         place = str(path) if offset is None else f"{path}, byte {offset}"
         super().__init__(path, f"damaged at seq {seq} ({place}): {reason}")
         self.reason, self.offset, self.seq = reason, offset, seq
+
+
+class RepairError(SynapError):
+    """The log cannot be cut where the operator wishes; nothing was changed."""
+
+    exit_code = 64
 
 
 class CodecError(SynapError):

@@ -9,17 +9,11 @@ from pathlib import Path
 import msgspec
 
 from synap.datadir import DataDirectory
-from synap.errors import DamagedError, SynapError
+from synap.errors import DamagedError, RepairError
 from synap.fs import read_all
 from synap.wal.format import segment_name
 from synap.wal.reader import LogReader
 from synap.wal.tail import cut_tail, set_aside
-
-
-class RepairError(SynapError):
-    """The log cannot be cut there; nothing was changed."""
-
-    exit_code = 64
 
 
 class RepairPlan(msgspec.Struct, frozen=True):

@@ -9,8 +9,8 @@ _SEED = pytest.StashKey[int]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("synap")
-    group.addoption("--seed", type=int, default=None, help="seed of the random process tests (default: a new one)")
-    group.addoption("--soak", type=int, default=1, metavar="FACTOR", help="repeat the random process tests this often")
+    group.addoption("--seed", type=int, default=None, help="seed of the random tests (default: a new one)")
+    group.addoption("--soak", type=int, default=1, metavar="FACTOR", help="repeat the random tests this often")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -20,6 +20,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     return f"synap: --seed {config.stash[_SEED]} --soak {config.getoption('--soak')}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Where the header is not shown, a failure shows the seed."""
+    if terminalreporter.stats.get("failed"):
+        terminalreporter.write_line(f"the random tests had --seed {config.stash[_SEED]}")
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ Frame: a header of 72 bytes, the payload, zeros up to a multiple of 8::
 
      0   4  magic 'SYNF'
      4   4  payload length
-     8   1  type: 1 batch, 2 tick, 3 seal; a reader skips the types from 128 on that it does not know
+     8   1  type: 1 batch, 2 tick, 3 seal; a reader skips what it does not know from 128 on, if without events
      9   1  flags: 1 = the payload is one zstd frame
     10   2  zeros
     12   4  number of events

@@ -52,6 +52,10 @@ def random_u32() -> int:
     return secrets.randbits(32)
 
 
+_NO_QUEUE = trio.CapacityLimiter(inf)
+"""The log's hop must not wait behind other work in threads, such as compressing large responses."""
+
+
 class Hop(Protocol):
     """Runs a call that blocks on the disk without blocking the event loop. Once begun, it is waited for."""
 
@@ -62,7 +66,7 @@ class Hop(Protocol):
 
 async def thread_hop(call: Callable[[], T]) -> T:
     """To a worker thread and back. ``LocalLog`` makes one hop at a time."""
-    return await trio.to_thread.run_sync(call)
+    return await trio.to_thread.run_sync(call, limiter=_NO_QUEUE)
 
 
 class FsyncMode(StrEnum):

@@ -111,7 +111,7 @@ class SegmentReader:
 
     def _open(self, header: FrameHeader, payload: bytes) -> Frame | None:
         """The batch of a frame; None for a frame without one."""
-        if header.type >= layout.FIRST_SKIPPABLE_TYPE:
+        if header.type >= layout.FIRST_SKIPPABLE_TYPE and header.count == 0:
             return None
         if header.type not in _KNOWN_TYPES:
             raise NewerFormatError(

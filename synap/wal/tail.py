@@ -1,7 +1,6 @@
 """Setting aside what is cut off the log: nothing is destroyed before a copy of it is durable."""
 
 from contextlib import closing
-from itertools import count
 from pathlib import Path
 
 from synap.fs import FileSystem, create_durably, read_all
@@ -33,11 +32,10 @@ def _save(fs: FileSystem, path: Path, data: bytes) -> Path:
     fs.make_directory(path.parent)
     # A copy that is there already may be of a process that was killed before its name was durable.
     fs.sync_directory(path.parent)
-    chosen = path
-    for number in count(1):
-        if not fs.exists(chosen):
-            create_durably(fs, chosen, data)
-        if read_all(fs, chosen) == data:
-            break
+    chosen, number = path, 0
+    while fs.exists(chosen) and read_all(fs, chosen) != data:
+        number += 1
         chosen = path.with_name(f"{path.name}.{number}")
+    if not fs.exists(chosen):
+        create_durably(fs, chosen, data)
     return chosen

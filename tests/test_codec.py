@@ -1,0 +1,154 @@
+"""Events to bytes and back: golden bytes, every event, and whatever else could stand in a payload."""
+
+import struct
+import tracemalloc
+
+import cbor2
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synap.codec import decode_events, encode_events
+from synap.errors import CodecError
+from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
+
+keys = st.binary(max_size=100)
+deadlines = st.none() | st.integers(0, 2**53)
+all_events: st.SearchStrategy[Event] = st.one_of(
+    st.builds(EntrySet, keys, st.integers(0, 2), st.binary(max_size=300), deadlines),
+    st.builds(EntryDeleted, keys),
+    st.builds(PrefixDeleted, keys),
+    st.builds(DeadlineSet, keys, deadlines),
+    st.builds(EntryExpired, keys),
+)
+
+GOLDEN: list[tuple[Event, str]] = [
+    (EntrySet(b"sess:1", 0, b"text", None), "8501467365 73733a310044 74657874 f6"),
+    (EntrySet(b"k", 1, b'{"a":1}', 1_764_000_000_000), "8501416b01477b2261223a317d1b0000019ab697e800"),
+    (EntrySet(b"", 2, b"", 0), "85014002 40 00"),
+    (EntryDeleted(b"k"), "8202416b"),
+    (PrefixDeleted(b"sess:"), "820345736573733a"),
+    (DeadlineSet(b"k", None), "8304416bf6"),
+    (DeadlineSet(b"k", 2**53), "8304416b1b0020000000000000"),
+    (EntryExpired(b"k"), "8205416b"),
+]
+
+
+@pytest.mark.parametrize(("event", "golden"), GOLDEN)
+def test_the_stored_form_of_each_event_never_changes(event: Event, golden: str) -> None:
+    payload = b"\x81" + bytes.fromhex(golden)
+    assert encode_events([event]) == payload
+    assert decode_events(payload) == [event]
+
+
+@given(st.lists(all_events, max_size=20))
+def test_events_come_back_and_always_as_the_same_bytes(given_events: list[Event]) -> None:
+    payload = encode_events(given_events)
+    assert decode_events(payload) == given_events
+    assert encode_events(decode_events(payload)) == payload
+
+
+def test_many_large_events_come_back() -> None:
+    many: list[Event] = [EntrySet(b"%d" % number, 2, bytes(100_000), number) for number in range(30)]
+    assert decode_events(encode_events(many)) == many
+
+
+WRONG: dict[str, bytes | object] = {
+    "nothing": b"",
+    "cut": encode_events([EntryDeleted(b"key")])[:-1],
+    "trailing byte": encode_events([EntryDeleted(b"key")]) + b"\0",
+    "two payloads": encode_events([EntryDeleted(b"key")]) * 2,
+    "null": None,
+    "a number": 7,
+    "a map": {1: 2},
+    "a text": "events",
+    "undefined": b"\xf7",
+    "a break": b"\xff",
+    "rows that are no arrays": [1, 2],
+    "rows that are maps": [{1: 2}],
+    "an empty row": [[]],
+    "an unknown event": [[6, b"k"]],
+    "event 0": [[0, b"k"]],
+    "a type as text": [["2", b"k"]],
+    "a type as float": [[2.0, b"k"]],
+    "a field too few": [[2]],
+    "a field too many": [[2, b"k", 1]],
+    "a key as text": [[2, "k"]],
+    "a key as text that could be base64": [[2, "YWJj"]],
+    "a key as number": [[2, 5]],
+    "a key as null": [[2, None]],
+    "a key as array": [[2, [1]]],
+    "a kind that is none": [[1, b"k", 3, b"v", None]],
+    "a kind as boolean": [[1, b"k", True, b"v", None]],
+    "a negative deadline": [[4, b"k", -1]],
+    "a deadline beyond 2^53": [[4, b"k", 2**53 + 1]],
+    "a deadline beyond 2^64": [[4, b"k", 2**70]],
+    "a deadline as float": [[4, b"k", 5.0]],
+    "a deadline as half float": bytes.fromhex("818304416bf93c00"),
+    "a deadline as text": [[4, b"k", "5"]],
+    "a deadline that is undefined": bytes.fromhex("818304416bf7"),
+    "a simple value": bytes.fromhex("818304416bf820"),
+    "an array of indefinite length": bytes.fromhex("9f8202416bff"),
+    "a row of indefinite length": bytes.fromhex("819f02416bff"),
+    "bytes of indefinite length": bytes.fromhex("8182025f416bff"),
+    "1,000 arrays deep": b"\x81" * 1000 + b"\0",
+    "100,000 arrays deep": b"\x81" * 100_000 + b"\0",
+    "100,000 tags deep": b"\xc1" * 100_000 + b"\0",
+    "an array that claims 2^64 - 1 items": b"\x9b" + b"\xff" * 8,
+    "an array that claims a terabyte": b"\x9b" + struct.pack(">Q", 1 << 40) + bytes(100),
+    "a key that claims a terabyte": b"\x81\x82\x02\x5b" + struct.pack(">Q", 1 << 40) + bytes(100),
+    "a key that claims 2^64 - 1 bytes": b"\x81\x82\x02\x5b" + b"\xff" * 8,
+    "a text that claims a gigabyte": b"\x81\x7a" + struct.pack(">I", 1 << 30) + bytes(100),
+    "a reserved length": b"\x9c",
+    "a tagged row": bytes.fromhex("81c18202416b"),
+    "a tagged key": bytes.fromhex("818202d840416b"),
+    "a tagged payload": bytes.fromhex("d9d9f7818202416b"),
+    "a set of rows": bytes.fromhex("d90102818202416b"),
+    "a big number for a deadline": bytes.fromhex("818304416bc24101"),
+    "a shared reference to itself": bytes.fromhex("d81c81d81d00"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_no_encoder_writes_is_refused(case: str) -> None:
+    wrong = WRONG[case]
+    payload = wrong if isinstance(wrong, bytes) else cbor2.dumps(wrong)
+    tracemalloc.start()
+    try:
+        with pytest.raises(CodecError):
+            decode_events(payload)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000_000, "no claimed length is believed"
+
+
+def test_longer_forms_of_a_number_are_let_pass() -> None:
+    """No checksum lets them come about by accident, and they mean what they say."""
+    assert decode_events(bytes.fromhex("81821802416b")) == [EntryDeleted(b"k")]
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.binary(max_size=60))
+def test_any_bytes_are_events_or_a_codec_error(payload: bytes) -> None:
+    only_codec_errors(payload)
+
+
+@settings(max_examples=800, deadline=None)
+@given(st.data())
+def test_any_cbor_is_events_or_a_codec_error(data: st.DataObject) -> None:
+    """Near misses: rows with any values, and tags of every number on any content."""
+    scalars = st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.binary(max_size=5), st.just([])
+    )
+    rows = st.lists(st.lists(scalars, max_size=6), max_size=3)
+    tagged = st.builds(cbor2.CBORTag, st.sampled_from((*range(40), 100, 258, 260, 261, 1004, 43000, 55799)), scalars)
+    only_codec_errors(cbor2.dumps(data.draw(st.one_of(rows, tagged, st.lists(tagged, max_size=2)))))
+
+
+def only_codec_errors(payload: bytes) -> None:
+    try:
+        found = decode_events(payload)
+    except CodecError:
+        return
+    assert all(isinstance(event, Event) for event in found)
