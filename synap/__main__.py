@@ -1,6 +1,30 @@
-"""``python -m synap``: the same as the command ``synap``."""
+"""The command ``synap``, and ``python -m synap``: what can go wrong before there is a command line to say so."""
 
-from synap.cli import main
+import importlib
+import sys
+
+_EXIT_CONFIG = 78
+_EXIT_INTERRUPTED = 128 + 2
+"""As shells have it: the number of SIGINT on top of 128."""
+
+
+def main() -> None:
+    """Run the command line. Importing it takes long enough to be interrupted, and depends on the environment."""
+    try:
+        _check_tree()
+        importlib.import_module("synap.cli").main()
+    except KeyboardInterrupt:
+        sys.exit(_EXIT_INTERRUPTED)
+
+
+def _check_tree() -> None:
+    """End with one line where ``SYNAP_RADIX`` asks for a tree that there is not."""
+    try:
+        importlib.import_module("synap.radix")
+    except (ImportError, ValueError) as error:
+        print(f"synap: {error}", file=sys.stderr)  # noqa: T201  # the one line that says why
+        sys.exit(_EXIT_CONFIG)
+
 
 if __name__ == "__main__":
     main()

@@ -15,40 +15,60 @@ from typing import Generic, TypeVar
 import trio
 
 from synap.codec import encode_events
-from synap.commands import Set, SetMany, Write
+from synap.commands import (
+    Delete,
+    DeleteMany,
+    DeletePrefix,
+    Expire,
+    GetTouch,
+    Persist,
+    PurgeExpired,
+    Set,
+    SetMany,
+    Write,
+)
 from synap.errors import (
     CommandError,
     DiskFullError,
     LogFailedError,
     NotReadyError,
     OverloadedError,
+    TooLargeError,
 )
 from synap.keyspace import Keyspace, Limits, Overlay, decide
 from synap.wal.interface import Batch, Log
 
 R = TypeVar("R")
 
-BATCH_MAX_COMMANDS = 1024
-"""Deciding and applying a command takes some 10 us; more of them in one go would hold up the readers."""
+BATCH_FULL_KEYS = 1024
+"""A batch takes no further command from here on. Deciding and applying a key takes some 10 us; more of them in one go
+would hold up the readers."""
 
 BATCH_FULL_BYTES = 4 * 1024 * 1024
-"""A batch takes no further command from here on. With the largest request on top it is far below a frame's limit."""
+"""Nor from here on. With the largest command on top it is still below a frame's limit."""
+
+COMMAND_MAX_BYTES = 48 * 1024 * 1024
+"""Twelve times a full batch, one and a half times the largest request: only a program that has the store in its own
+process could send more, and no frame would hold it."""
 
 QUEUE_MAX_COMMANDS = 10_000
 """One waiting write for every connection there can be."""
 
 QUEUE_MAX_BYTES = 128 * 1024 * 1024
-"""Values that may wait in memory while the disk is slow."""
+"""Keys and values that may wait in memory while the disk is slow."""
+
+_EVENT_BYTES = 32
+"""What type, kind, deadline and lengths take in the log, at most."""
 
 
 class _Pending(Generic[R]):
     """A command that waits, and what becomes of it."""
 
-    __slots__ = ("command", "done", "error", "result", "size_bytes")
+    __slots__ = ("command", "done", "error", "key_count", "result", "size_bytes")
 
-    def __init__(self, command: Write[R], size_bytes: int) -> None:
+    def __init__(self, command: Write[R]) -> None:
         self.command = command
-        self.size_bytes = size_bytes
+        self.key_count, self.size_bytes = _extent(command)
         self.done = trio.Event()
         self.result: R | None = None
         self.error: Exception | None = None
@@ -79,6 +99,7 @@ class Committer:
         self._wakeup = trio.Event()
         self._idle = trio.Event()
         self._closed = False
+        self._ended = False
 
     @property
     def waiting(self) -> int:
@@ -91,7 +112,7 @@ class Committer:
         Cancelling stops the waiting; the command may be carried out all the same. Raises ``CommandError`` (refused),
         ``UnavailableError`` (surely not carried out) or ``LogFailedError`` (nobody knows).
         """
-        pending = _Pending(command, _size_bytes(command))
+        pending = _Pending(command)
         self._enqueue(pending)
         await pending.done.wait()
         if pending.error is not None:
@@ -101,35 +122,52 @@ class Committer:
     async def drain(self) -> None:
         """Accept no more commands, and return when the last one is answered."""
         self._closed = True
-        while (self._queue or self.writing_since is not None) and self.failure is None:
-            self._idle = trio.Event()
+        while (self._queue or self.writing_since is not None) and not self._ended:
+            if self._idle.is_set():
+                self._idle = trio.Event()
             await self._idle.wait()
 
     async def run(self) -> None:
-        """Commit batches until cancelled. Raises ``LogFailedError`` when the log can no longer be trusted."""
-        while True:
-            if not self._queue:
-                self._idle.set()
-                self._wakeup = trio.Event()
-                await self._wakeup.wait()
-            await self._commit()
+        """Commit batches until cancelled; whoever still waits then, or comes later, gets a ``NotReadyError``.
+
+        Raises ``LogFailedError`` when the log can no longer be trusted. Can be run once.
+        """
+        try:
+            while True:
+                if self._queue:
+                    # While there is always more to write, nothing else here lets a cancellation or the readers in.
+                    await trio.lowlevel.checkpoint()
+                else:
+                    self._idle.set()
+                    self._wakeup = trio.Event()
+                    await self._wakeup.wait()
+                await self._commit()
+        finally:
+            self._end()
 
     def fail(self, failure: LogFailedError) -> None:
-        """Take no more commands, and answer those that wait: they were not written, and never will be."""
+        """Take no more commands because of the log's failure, wherever it showed, and answer those that wait."""
         self.failure = failure
-        while self._queue:
-            pending = self._queue.popleft()
-            pending.fail(self._not_ready())
+        self._end()
 
-    @staticmethod
-    def _not_ready() -> NotReadyError:
-        return NotReadyError("the log failed and the server is going down; nothing was written")
+    def _end(self) -> None:
+        """Answer those that wait: they were not written, and never will be."""
+        self._ended = True
+        while self._queue:
+            self._queue.popleft().fail(self._not_ready())
+        self._queued_bytes = 0
+        self._idle.set()
+
+    def _not_ready(self) -> NotReadyError:
+        if self.failure is not None:
+            return NotReadyError("the log failed and the server is going down; nothing was written")
+        return NotReadyError("the server is shutting down; nothing was written")
 
     def _enqueue(self, pending: _Pending[R]) -> None:
-        if self.failure is not None:
+        if self.failure is not None or self._closed or self._ended:
             raise self._not_ready()
-        if self._closed:
-            raise NotReadyError("the server is shutting down; nothing was written")
+        if pending.size_bytes > COMMAND_MAX_BYTES:
+            raise TooLargeError("batch", pending.size_bytes, COMMAND_MAX_BYTES)
         if len(self._queue) >= QUEUE_MAX_COMMANDS or self._queued_bytes + pending.size_bytes > QUEUE_MAX_BYTES:
             raise OverloadedError(f"{len(self._queue):,} writes are waiting for the disk; nothing was written")
         self._queue.append(pending)  # type: ignore[arg-type]  # each result goes back to where its command came from
@@ -139,8 +177,9 @@ class Committer:
     async def _commit(self) -> None:
         """Take a batch from the queue and see it through."""
         overlay = Overlay(self._keyspace, self._now_ms())
-        taken = self._decide_batch(overlay)
+        taken: list[_Pending[object]] = []
         try:
+            self._decide_batch(overlay, taken)
             if overlay.events:
                 await self._append(overlay)
         except Exception as error:
@@ -154,17 +193,17 @@ class Committer:
             for pending in taken:
                 pending.done.set()
 
-    def _decide_batch(self, overlay: Overlay) -> list[_Pending[object]]:
-        taken: list[_Pending[object]] = []
-        while self._queue and overlay.size_bytes < BATCH_FULL_BYTES and len(taken) < BATCH_MAX_COMMANDS:
+    def _decide_batch(self, overlay: Overlay, taken: list[_Pending[object]]) -> None:
+        key_count = 0
+        while self._queue and overlay.size_bytes < BATCH_FULL_BYTES and key_count < BATCH_FULL_KEYS:
             pending = self._queue.popleft()
             self._queued_bytes -= pending.size_bytes
             taken.append(pending)
+            key_count += pending.key_count
             try:
                 pending.result = decide(pending.command, overlay, self._limits)
             except CommandError as refusal:
                 pending.error = refusal
-        return taken
 
     async def _append(self, overlay: Overlay) -> None:
         events = overlay.events
@@ -184,10 +223,25 @@ class Committer:
             self._keyspace.apply(seq, event)
 
 
-def _size_bytes(command: Write[R]) -> int:
-    """About what a command occupies while it waits."""
-    if isinstance(command, Set):
-        return len(command.key) + len(command.value)
-    if isinstance(command, SetMany):
-        return sum(len(pair.key) + len(pair.value) for pair in command.pairs)
-    return 0
+def _extent(command: Write[R]) -> tuple[int, int]:
+    """How many keys a command names, and how many bytes its events take in the log, at most.
+
+    Setting a key may take two events, because an entry that is due is ended first.
+    """
+    match command:
+        case Set():
+            return 1, _bytes_to_set(command.key, command.value)
+        case SetMany(pairs):
+            return len(pairs), sum(_bytes_to_set(pair.key, pair.value) for pair in pairs)
+        case GetTouch(key) | Delete(key) | Expire(key) | Persist(key) | DeletePrefix(key):
+            return 1, len(key) + _EVENT_BYTES
+        case DeleteMany(keys):
+            return len(keys), sum(map(len, keys)) + len(keys) * _EVENT_BYTES
+        case PurgeExpired(limit):
+            # It brings no bytes along, and sees to it itself that its events are not too large.
+            return limit, 0
+    raise AssertionError(f"no extent for {command}")
+
+
+def _bytes_to_set(key: bytes, value: bytes) -> int:
+    return 2 * (len(key) + _EVENT_BYTES) + len(value)

@@ -1,7 +1,8 @@
 """Configuration, typed: defaults, then a file, then the environment, then the command line; later ones win.
 
 A setting has one name, its path in the file (``persistence.wal.fsync_mode``), from which the environment's follows
-(``SYNAP_PERSISTENCE__WAL__FSYNC_MODE``). An unknown name or a wrong value is refused, with the place it stands.
+(``SYNAP_PERSISTENCE__WAL__FSYNC_MODE``). An unknown name or a wrong value is refused, with the place it stands, also
+where a later place would override it. What is there but empty (a section of the file, a variable) says nothing.
 """
 
 import os
@@ -16,6 +17,7 @@ import yaml
 from synap.errors import ConfigError
 
 _MIB = 1024 * 1024
+_NotEmpty = Annotated[str, msgspec.Meta(min_length=1)]
 Tree: TypeAlias = dict[str, "Tree | object"]
 """Settings as they are read: sections are dicts, values anything."""
 
@@ -23,7 +25,7 @@ Tree: TypeAlias = dict[str, "Tree | object"]
 class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where and how the server listens. Port 0 takes any free one."""
 
-    host: str = "127.0.0.1"
+    host: _NotEmpty = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 15_500
     max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
     max_body_size_bytes: Annotated[int, msgspec.Meta(ge=1024, le=32 * _MIB)] = 10 * _MIB
@@ -39,7 +41,7 @@ class WalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the log is written. ``path`` None means ``wal`` in the data directory."""
 
     enabled: bool = True
-    path: str | None = None
+    path: _NotEmpty | None = None
     fsync_mode: Literal["always", "periodic", "never"] = "always"
     fsync_interval_ms: Annotated[int, msgspec.Meta(ge=1, le=60_000)] = 10
     max_size_mb: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 64
@@ -57,7 +59,7 @@ class PersistenceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     """Where the data lives. Without persistence (or without its log) everything ends with the process."""
 
     enabled: bool = True
-    directory: str = "./data"
+    directory: _NotEmpty = "./data"
     wal: WalSettings = WalSettings()
 
 
@@ -89,7 +91,11 @@ _SHORT_NAMES = {
     "SYNAP_PORT": "SYNAP_SERVER__PORT",
     "SYNAP_DATA_DIR": "SYNAP_PERSISTENCE__DIRECTORY",
 }
-_NOT_SETTINGS = frozenset({"SYNAP_RADIX"})
+_NOT_SETTINGS = re.compile(
+    # What chooses the tree, and what Kubernetes tells every container about a service called "synap".
+    r"SYNAP_(RADIX|SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)"
+)
+_KUBERNETES_PORT = re.compile(r"(tcp|udp)://.*")
 
 
 def load_settings(
@@ -106,16 +112,18 @@ def load_settings(
     sources += [_Source.from_option(name, value) for name, value in (options or {}).items() if value is not None]
     merged: Tree = {}
     for source in sources:
+        source.check()
         merged = _merge(merged, source.settings)
-    try:
-        # Not strict: the environment has only text, from which numbers and flags are made.
-        settings = msgspec.convert(merged, Settings, strict=False)
-    except msgspec.ValidationError as cause:
-        raise ConfigError(_explain(str(cause), sources)) from None
+    settings = _convert(merged)
     if settings.replication.enabled:
-        place = _place("$.replication.enabled", sources)
+        place = next(source.place for source in reversed(sources) if source.enables_replication())
         raise ConfigError(f"{place}: replication is not available; a store has one server. Set it to false")
     return settings
+
+
+def _convert(tree: Tree) -> Settings:
+    # Not strict: the environment has only text, from which numbers and flags are made.
+    return msgspec.convert(tree, Settings, strict=False)
 
 
 class _Source(msgspec.Struct, frozen=True):
@@ -127,14 +135,15 @@ class _Source(msgspec.Struct, frozen=True):
     @staticmethod
     def from_file(path: Path) -> "_Source":
         try:
-            content = yaml.safe_load(path.read_bytes())
+            with path.open("rb") as file:
+                content = yaml.load(file, _Loader)  # noqa: S506  # it is a safe loader
         except OSError as cause:
             raise ConfigError(f"{path} cannot be read: {cause.strerror}") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as cause:
+        except (yaml.YAMLError, ValueError, RecursionError) as cause:
             raise ConfigError(f"{path} is not YAML: {' '.join(str(cause).split())}") from None
         if content is not None and not isinstance(content, dict):
             raise ConfigError(f"{path} must hold sections with settings, such as server: {{port: 15500}}")
-        return _Source(str(path), content or {})
+        return _Source(str(path), _without_empty_sections(content or {}, Settings))
 
     @staticmethod
     def from_variable(name: str, value: str) -> "_Source":
@@ -145,19 +154,55 @@ class _Source(msgspec.Struct, frozen=True):
     def from_option(name: str, value: object) -> "_Source":
         return _Source(f"command line ({name})", _nested(name.split("."), value))
 
-    def has(self, path: list[str]) -> bool:
-        """Whether this place says something about the setting or section."""
-        node: object = self.settings
-        for name in path:
-            if not isinstance(node, dict) or name not in node:
-                return False
-            node = node[name]
-        return True
+    def check(self) -> None:
+        """Refuse an unknown name or a wrong value. Raises ``ConfigError``."""
+        try:
+            _convert(self.settings)
+        except msgspec.ValidationError as cause:
+            raise ConfigError(f"{self.place}: {_explain(str(cause))}") from None
+
+    def enables_replication(self) -> bool:
+        """Whether it says so itself."""
+        return _convert(self.settings).replication.enabled
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without a name twice in one section: of two, the first would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} stands there twice", key.start_mark)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else "")
+        return super().construct_mapping(node, deep)
+
+
+def _without_empty_sections(tree: Tree, shape: type[msgspec.Struct]) -> Tree:
+    """What remains when sections of which every line is commented out, which YAML takes for null, are left out."""
+    sections = {name: hint for name, hint in get_type_hints(shape).items() if _is_section(hint)}
+    kept: Tree = {}
+    for name, value in tree.items():
+        if name not in sections:
+            kept[name] = value
+        elif value is not None:
+            kept[name] = _without_empty_sections(value, sections[name]) if isinstance(value, dict) else value
+    return kept
+
+
+def _is_section(declared: object) -> bool:
+    return isinstance(declared, type) and issubclass(declared, msgspec.Struct)
 
 
 def _variables(environment: Mapping[str, str]) -> list[tuple[str, str]]:
     """Our variables; the short names last, since they say the same more plainly."""
-    ours = [name for name in environment if name.startswith("SYNAP_") and name not in _NOT_SETTINGS]
+    ours = [
+        name
+        for name, value in environment.items()
+        if name.startswith("SYNAP_") and value and not _NOT_SETTINGS.fullmatch(name)
+    ]
+    if _KUBERNETES_PORT.fullmatch(environment.get("SYNAP_PORT", "")):
+        ours.remove("SYNAP_PORT")
     return [(name, environment[name]) for name in sorted(ours, key=lambda name: (name in _SHORT_NAMES, name))]
 
 
@@ -175,31 +220,26 @@ def _merge(base: Tree, over: Tree) -> Tree:
     return merged
 
 
-def _explain(message: str, sources: list[_Source]) -> str:
-    """A sentence with place and setting, from msgspec's (``Expected `int`, got `str` - at `$.server.port```)."""
-    found = re.fullmatch(r"(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?", message, re.DOTALL)
+def _explain(message: str) -> str:
+    """A sentence with the setting, from msgspec's (``Expected `int`, got `str` - at `$.server.port```)."""
+    found = re.fullmatch(r"(?P<what>.*?)(?P<name> - at `key` in)?(?: (?:- at )?`\$\.?(?P<path>[^`]*)`)?", message)
     assert found is not None
-    path = found["path"] or "$"
-    if unknown := re.search(r"unknown field `(.*)`", found["what"]):
-        known = ", ".join(get_type_hints(_type_at(path)))
-        path = f"{path}.{unknown[1]}"
-        return f"{_place(path, sources)}: there is no setting {path.removeprefix('$.')}; there are: {known}"
-    what = found["what"][:1].lower() + found["what"][1:].replace("`", "")
-    if what.startswith("invalid enum value"):
+    path = found["path"] or ""
+    what = found["what"].replace("`", "")
+    if found["name"]:
+        return f"{path or 'settings'}: a name is not text"
+    if unknown := re.search(r"unknown field (.*)", what):
+        name = f"{path}.{unknown[1]}".removeprefix(".")
+        return f"there is no setting {name}; there are: {', '.join(get_type_hints(_type_at(path)))}"
+    if what.startswith("Invalid enum value"):
         what += f", expected one of: {', '.join(get_args(_type_at(path)))}"
-    return f"{_place(path, sources)}: {path.removeprefix('$.')}: {what}"
+    return f"{path}: {what[:1].lower()}{what[1:]}"
 
 
 def _type_at(path: str) -> Any:
     """The declared type of a setting or section."""
     declared: Any = Settings
-    for name in path.removeprefix("$").removeprefix(".").split("."):
+    for name in path.split("."):
         if name:
             declared = get_type_hints(declared)[name]
     return declared
-
-
-def _place(path: str, sources: list[_Source]) -> str:
-    """The place that has the last word on the setting."""
-    names = path.removeprefix("$").removeprefix(".").split(".")
-    return next((source.place for source in reversed(sources) if source.has(names)), "settings")

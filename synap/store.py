@@ -34,8 +34,11 @@ from synap.results import KeyPage, Written
 from synap.tasks import open_tasks
 from synap.telemetry import Metrics, OperationMetrics
 from synap.wal.interface import Log
-from synap.wal.local import Hop, LocalLog, LogOptions, random_u32, thread_hop
+from synap.wal.local import FsyncMode, Hop, LocalLog, LogOptions, random_u32, thread_hop
 from synap.wal.memory import MemoryLog
+
+# What it takes to open a store, and nothing of what a store is made of: front ends import from nowhere below.
+__all__ = ["FsyncMode", "Limits", "LogOptions", "OperationCounts", "Store", "open_memory_store", "open_store"]
 
 R = TypeVar("R")
 
@@ -111,6 +114,16 @@ class Store:
     def now_ms(self) -> int:
         """Log time, ms since the epoch: what deadlines are compared with."""
         return self._clock.now_ms()
+
+    @property
+    def seq(self) -> int:
+        """The sequence number of the last event."""
+        return self.keyspace.seq
+
+    @property
+    def memory_bytes(self) -> int:
+        """What keys, values and their tree occupy."""
+        return self.keyspace.tree.memory_bytes
 
     def key_count(self) -> int:
         """The number of live entries."""

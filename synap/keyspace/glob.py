@@ -33,29 +33,40 @@ def _split_at_stars(pattern: str) -> list[str]:
     """The expressions of the parts between stars."""
     parts = [""]
     at = 0
+    last_close = _last_close(pattern)
     while at < len(pattern):
         if pattern[at] == "*":
             parts.append("")
             at += 1
         else:
-            expression, at = _one_character(pattern, at)
+            expression, at = _one_character(pattern, at, last_close)
             parts[-1] += expression
     return parts
 
 
-def _one_character(pattern: str, at: int) -> tuple[str, int]:
+def _last_close(pattern: str) -> int:
+    r"""Where the last ``]`` is that no ``\`` quotes; -1 where there is none.
+
+    Looking for the end of a set only before it keeps a pattern of many unclosed ``[`` from taking quadratic time.
+    """
+    closes = [found.start() for found in _CHARACTER.finditer(pattern) if found.group() == "]"]
+    return closes[-1] if closes else -1
+
+
+def _one_character(pattern: str, at: int, last_close: int) -> tuple[str, int]:
     """The expression for the one character that the pattern describes at ``at``, and where it goes on."""
     special = pattern[at]
     if special == "?":
         return ".", at + 1
     if special == "\\" and at + 1 < len(pattern):
         return re.escape(pattern[at + 1]), at + 2
-    if special == "[" and (found := _SET.match(pattern, at)):
+    if special == "[" and at < last_close and (found := _SET.match(pattern, at)):
         return _set_expression(found["body"], negated=bool(found["not"])), found.end()
     return re.escape(special), at + 1
 
 
 _SET = re.compile(r"\[(?P<not>\^?)(?P<body>(?:\\.|[^\]\\])*)\]", re.DOTALL)
+_CHARACTER = re.compile(r"\\.|.", re.DOTALL)
 _MEMBER = re.compile(r"(?P<low>\\.|.)(?:-(?P<high>\\.|.))?", re.DOTALL)
 
 

@@ -135,6 +135,8 @@ class App:
         except _ClientGoneError:
             return
         response = await _finished(scope["method"], headers, response)
+        if _is_ambiguous(headers):
+            response = Response(response.status, (*response.headers, (b"connection", b"close")), response.body)
         await _send(response, body, send)
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._service.observe(method, route, response.status, trio.current_time() - started_s)
@@ -169,6 +171,11 @@ def _check_headers(headers: Headers) -> None:
     size = sum(len(name) + len(value) for name, value in headers)
     if size > HEADERS_MAX_BYTES:
         raise HeadersTooLargeError(size, HEADERS_MAX_BYTES)
+
+
+def _is_ambiguous(headers: Headers) -> bool:
+    """Whether the body has two lengths. Chunks count, but a proxy may have taken the rest for another request."""
+    return header(headers, b"content-length") is not None and header(headers, b"transfer-encoding") is not None
 
 
 def _log_unforeseen(error: Exception, match: Match) -> None:

@@ -7,16 +7,17 @@ version is pinned, and ``tests/server/test_listener.py`` would notice a change.
 
 import contextlib
 import socket
+from typing import Any
 
 import structlog
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ASGIFramework, ConnectionState
+from hypercorn.typing import ASGIFramework
 
 from synap.errors import AddressInUseError
+from synap.server.connection import Connection
 
 BACKLOG = 1024
 """Connections that the kernel holds until they are accepted."""
@@ -27,37 +28,65 @@ KEEP_ALIVE_S = 60.0
 HEAD_MAX_BYTES = 3 * 64 * 1024 + 64 * 1024
 """Request line and headers: a key of the largest size with every byte escaped, and 64 KiB of headers."""
 
+REFUSALS_MAX = 128
+"""Connections over the limit that are told so at the same time; further ones are closed without a word."""
+
+REFUSAL_MAX_S = 1.0
+"""How long such a connection may take to read that."""
+
 STOP_GRACE_S = 5.0
 """How long requests under way may go on after the server was told to stop."""
 
-_REFUSAL_BODY = b'{"error":"too many connections","code":503,"type":"too_many_connections"}'
+_REFUSAL_BODY = (
+    b'{"error":"too many connections; nothing was written","code":503,"type":"too_many_connections",'
+    b'"outcome":"not_written"}'
+)
 _REFUSAL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
-    b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(_REFUSAL_BODY), _REFUSAL_BODY)
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
+    b"Retry-After: 1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(_REFUSAL_BODY), _REFUSAL_BODY)
 )
 
 _logger = structlog.get_logger("synap.server")
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
-    """Listening sockets on every address of the host. Raises ``AddressInUseError``."""
+    """Listening sockets on every address of the host, all with the same port. Raises ``AddressInUseError``."""
     sockets: list[socket.socket] = []
     try:
-        for family, kind, protocol, _, address in socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        ):
-            listening = socket.socket(family, kind, protocol)
-            sockets.append(listening)
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listening.bind(address)
-            listening.listen(BACKLOG)
-    except OSError as cause:
+        # A name may stand for the same address twice.
+        for family, address in dict.fromkeys(_addresses(host, port)):
+            port = port or (sockets[0].getsockname()[1] if sockets else 0)
+            sockets.append(_listen(family, (address[0], port, *address[2:])))
+    except (OSError, UnicodeError) as cause:
         for listening in sockets:
             listening.close()
-        raise AddressInUseError(host, port, cause.strerror or str(cause)) from cause
+        raise AddressInUseError(host, port, getattr(cause, "strerror", None) or str(cause)) from cause
     return sockets
+
+
+def _addresses(host: str, port: int) -> list[tuple[int, tuple[Any, ...]]]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return [(family, address) for family, _, _, _, address in found]
+
+
+def _listen(family: int, address: tuple[Any, ...]) -> socket.socket:
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.bind(address)
+        listening.listen(BACKLOG)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def url_of(listening: socket.socket) -> str:
+    """What a client types to reach the socket."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if listening.family == socket.AF_INET6 else f"http://{host}:{port}"
 
 
 def hypercorn_config() -> Config:
@@ -82,6 +111,7 @@ class Listener:
         self._config = hypercorn_config()
         self._context = WorkerContext(None)
         self._streams: set[trio.SocketStream] = set()
+        self._refusals = 0
         self._accepting = trio.CancelScope()
         self._connections = trio.CancelScope()
 
@@ -122,23 +152,30 @@ class Listener:
 
     async def _serve(self, stream: trio.SocketStream) -> None:
         if len(self._streams) >= self._max_connections:
-            await _refuse(stream)
+            await self._refuse(stream)
             return
         self._streams.add(stream)
         try:
-            state = ConnectionState({})
-            # TCPServer takes plain streams, too, whatever its annotation says.
-            await TCPServer(self._app, self._config, self._context, state, stream)  # type: ignore[arg-type]
+            await Connection(self._app, self._config, self._context, stream)
         except Exception as error:  # noqa: BLE001  # one connection must not end the others
             # The exception's text stays out: it may quote what the client sent.
             _logger.error("connection failed", error=type(error).__name__)  # noqa: TRY400
         finally:
             self._streams.discard(stream)
 
+    async def _refuse(self, stream: trio.SocketStream) -> None:
+        """Tell a client that there are too many, without waiting for its request, nor for long.
 
-async def _refuse(stream: trio.SocketStream) -> None:
-    """Tell a client that there are too many; without waiting for its request, nor for long."""
-    with trio.move_on_after(1):
-        with contextlib.suppress(trio.BrokenResourceError):
-            await stream.send_all(_REFUSAL)
-    await trio.aclose_forcefully(stream)
+        What it sends is thrown away: closing a socket over unread bytes would take the answer back.
+        """
+        if self._refusals >= REFUSALS_MAX:
+            return
+        self._refusals += 1
+        try:
+            with trio.move_on_after(REFUSAL_MAX_S), contextlib.suppress(trio.BrokenResourceError):
+                await stream.send_all(_REFUSAL)
+                await stream.send_eof()
+                while await stream.receive_some():
+                    pass
+        finally:
+            self._refusals -= 1

@@ -53,8 +53,7 @@ class _Gauges(Collector):
             yield from self._of_store(self._store)
 
     def _of_store(self, store: Store) -> Iterator[Metric]:
-        tree = store.keyspace.tree
         yield GaugeMetricFamily("synap_kv_keys", "Live entries", value=store.key_count())
-        yield GaugeMetricFamily("synap_kv_memory_bytes", "Memory of entries and tree", value=tree.memory_bytes)
-        yield GaugeMetricFamily("synap_wal_seq", "Sequence number of the last event", value=store.keyspace.seq)
+        yield GaugeMetricFamily("synap_kv_memory_bytes", "Memory of entries and tree", value=store.memory_bytes)
+        yield GaugeMetricFamily("synap_wal_seq", "Sequence number of the last event", value=store.seq)
         yield GaugeMetricFamily("synap_recovery_seconds", "Time the last recovery took", value=self._recovery_s)

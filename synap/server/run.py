@@ -24,16 +24,15 @@ from synap.config import Settings
 from synap.datadir import DataDirectory, explained, open_data_directory
 from synap.errors import LogFailedError
 from synap.fs import RealFileSystem
-from synap.keyspace import Limits
 from synap.radix import IMPLEMENTATION
 from synap.recovery import RecoveryReport
 from synap.server.asgi import App
-from synap.server.listener import Listener, bind
+from synap.server.descriptors import room_for_connections
+from synap.server.listener import Listener, bind, url_of
 from synap.server.service import StoreService
-from synap.store import Store, open_memory_store, open_store
+from synap.store import FsyncMode, Limits, LogOptions, Store, open_memory_store, open_store
 from synap.tasks import open_tasks
 from synap.telemetry import Metrics
-from synap.wal.local import FsyncMode, LogOptions
 
 FAILURE_GRACE_S = 1.0
 """After the log failed, how long the answers that say so have to leave."""
@@ -44,11 +43,15 @@ DRAIN_MAX_S = 3.0
 _logger = structlog.get_logger("synap.server")
 
 
-async def serve(settings: Settings) -> None:
-    """Serve until told to stop. Raises the ``SynapError`` that keeps the server from starting or from going on."""
+async def serve(settings: Settings, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
+    """Serve until told to stop. Raises the ``SynapError`` that keeps the server from starting or from going on.
+
+    Started by a nursery, it reports its URL as soon as it listens; the store may still be loading then.
+    """
     directory = open_directory(settings)
     try:
         sockets = bind(settings.server.host, settings.server.port)
+        task_status.started(url_of(sockets[0]))
         await _Server(settings, directory, sockets).run()
     finally:
         if directory is not None:
@@ -68,6 +71,13 @@ def open_directory(settings: Settings) -> DataDirectory | None:
     )
 
 
+def _max_connections(wanted: int) -> int:
+    room = room_for_connections(wanted)
+    if room < wanted:
+        _logger.warning("fewer connections than configured: file descriptors are limited (ulimit -n)", connections=room)
+    return room
+
+
 class _Server:
     """One run of the server, from bound sockets to the end."""
 
@@ -75,10 +85,10 @@ class _Server:
         self._settings = settings
         self._directory = directory
         self._metrics = Metrics()
-        self._address = "http://{}:{}".format(*sockets[0].getsockname()[:2])
+        self._address = url_of(sockets[0])
         self._service = StoreService(self._metrics)
         app = App(self._service, body_max_bytes=settings.server.max_body_size_bytes)
-        self._listener = Listener(app, sockets, settings.server.max_connections)
+        self._listener = Listener(app, sockets, _max_connections(settings.server.max_connections))
         self._stop = trio.Event()
 
     async def run(self) -> None:
@@ -147,7 +157,7 @@ class _Server:
                 await store.drain()
             tasks.cancel_scope.cancel()
         await store.close()
-        _logger.info("stopped; everything is on the disk", seq=store.keyspace.seq)
+        _logger.info("stopped; everything is on the disk", seq=store.seq)
 
     def _announce(self, store: Store, report: RecoveryReport) -> None:
         if report.torn_copy is not None:

@@ -72,12 +72,12 @@ class StoreService:
         counts = store.counts
         return Stats(
             total_keys=store.key_count(),
-            memory_bytes=store.keyspace.tree.memory_bytes,
+            memory_bytes=store.memory_bytes,
             total_memory_bytes=resident_bytes(),
             eviction_policy="none",
             operations=Operations(counts.gets, counts.sets, counts.dels, counts.hits, counts.gets - counts.hits),
             hit_rate=counts.hits / counts.gets if counts.gets else 0.0,
-            seq=store.keyspace.seq,
+            seq=store.seq,
             expired_keys=store.expired_keys,
             uptime_secs=self._uptime_s(),
         )

@@ -1,0 +1,114 @@
+"""The service before it has a store, with one, and when it is about to lose it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import trio
+
+from synap.clock import ManualClock
+from synap.commands import Delete, Exists, Get, GetMany, Kind, Pair, Set, SetMany
+from synap.errors import LogFailedError, NotReadyError
+from synap.protocol.http.service import Operations
+from synap.server.service import StoreService
+from synap.store import Limits, Store, open_memory_store
+from synap.telemetry import Metrics
+
+SET = Set(key=b"a", kind=Kind.TEXT, value=b"b")
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+def service(metrics: Metrics) -> StoreService:
+    return StoreService(metrics)
+
+
+@pytest.fixture
+async def store(metrics: Metrics) -> AsyncIterator[Store]:
+    """A store that runs, in memory."""
+    store = open_memory_store(ManualClock(), limits=Limits(), metrics=metrics)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(store.run)
+        yield store
+        nursery.cancel_scope.cancel()
+
+
+async def test_loading(service: StoreService) -> None:
+    service.report_progress(0.42)
+    assert not service.loaded
+    with pytest.raises(NotReadyError, match=r"the store is loading \(42%\); nothing was written"):
+        await service.execute(SET)
+    ready = service.readiness()
+    assert (ready.ready, ready.recovery_percent) == (False, 42.0)
+    assert ready.waiting_for == ("recovery: 42% of the log read",)
+    assert service.health().status == "healthy", "it is alive, and must not be killed for loading"
+    stats = service.stats()
+    assert (stats.total_keys, stats.memory_bytes, stats.seq, stats.hit_rate) == (0, 0, 0, 0.0)
+    assert stats.total_memory_bytes > 0
+    assert b"synap_process_memory_bytes" in service.metrics().body
+    assert b"synap_kv_keys" not in service.metrics().body
+
+
+async def test_with_a_store(service: StoreService, store: Store) -> None:
+    service.attach(store, recovery_s=1.5)
+    assert service.loaded
+    assert service.readiness().ready
+    assert (await service.execute(SET)).version == 1
+    found = await service.execute(Get(b"a"))
+    assert found is not None
+    assert found.value == b"b"
+    assert b"\nsynap_recovery_seconds 1.5\n" in service.metrics().body
+
+
+async def test_stats(service: StoreService, store: Store) -> None:
+    service.attach(store, 0.0)
+    assert service.stats().hit_rate == 0.0, "without a read there is nothing to divide by"
+    pair = Pair(b"c", Kind.TEXT, b"d")
+    await service.execute(SET)
+    await service.execute(SetMany((pair, Pair(b"e", Kind.TEXT, b"f"))))
+    await service.execute(Set(key=b"a", kind=Kind.TEXT, value=b"x", only_if_absent=True))
+    await service.execute(Get(b"a"))
+    await service.execute(GetMany((b"a", b"missing", b"missing")))
+    await service.execute(Exists(b"a"))
+    await service.execute(Delete(b"c"))
+    await service.execute(Delete(b"c"))
+    stats = service.stats()
+    assert stats.operations == Operations(gets=4, sets=3, dels=1, hits=2, misses=2)
+    assert (stats.hit_rate, stats.total_keys, stats.seq, stats.expired_keys) == (0.5, 2, 4, 0)
+    assert 0 < stats.memory_bytes < stats.total_memory_bytes
+
+
+async def test_draining(service: StoreService, store: Store) -> None:
+    service.attach(store, 0.0)
+    service.drain()
+    ready = service.readiness()
+    assert (ready.ready, ready.waiting_for) == (False, ("draining: the server is shutting down",))
+    assert (await service.execute(SET)).written, "what is under way is still carried out"
+    await store.drain()
+    with pytest.raises(NotReadyError, match="shutting down; nothing was written"):
+        await service.execute(SET)
+    assert await service.execute(Get(b"a")) is not None
+
+
+async def test_a_failed_log(service: StoreService, store: Store) -> None:
+    service.attach(store, 0.0)
+    store._committer.fail(LogFailedError("fdatasync", Path("x.wal"), OSError(5, "Input/output error")))
+    ready = service.readiness()
+    assert ready.waiting_for == ("log failed: fdatasync of x.wal failed: Input/output error",)
+    with pytest.raises(NotReadyError, match="the log failed"):
+        await service.execute(SET)
+    assert service.health().status == "healthy"
+
+
+def test_requests_are_counted(service: StoreService) -> None:
+    service.observe("GET", "/kv/get/{key}", 200, 0.003)
+    service.observe("GET", "/kv/get/{key}", 200, 0.3)
+    text = service.metrics().body.decode()
+    assert 'synap_http_requests_total{method="GET",route="/kv/get/{key}",status="200"} 2.0' in text
+    assert 'synap_http_request_duration_seconds_sum{method="GET",route="/kv/get/{key}"} 0.303' in text
+    assert 'synap_http_request_duration_seconds_bucket{le="0.005",method="GET",route="/kv/get/{key}"} 1.0' in text
+    assert service.metrics().content_type.startswith("text/plain; version=")

@@ -1,0 +1,288 @@
+"""Settings: where they come from, which win, and what is refused in which words."""
+
+from pathlib import Path
+
+import pytest
+
+from synap.config import Settings, load_settings
+from synap.errors import ConfigError
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "synap.yml"
+
+
+Options = dict[str, object]
+
+
+def load(
+    file: Path, content: str | bytes, environment: dict[str, str] | None = None, options: Options | None = None
+) -> Settings:
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return load_settings(file, environment or {}, options)
+
+
+def refused(
+    file: Path, content: str | bytes, environment: dict[str, str] | None = None, options: Options | None = None
+) -> str:
+    """The sentence with which the settings are refused, the file's path shortened."""
+    with pytest.raises(ConfigError) as caught:
+        load(file, content, environment, options)
+    assert caught.value.exit_code == 78
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    return sentence.replace(str(file), "FILE")
+
+
+# --- what wins -------------------------------------------------------------------------------------------
+
+
+def test_defaults() -> None:
+    settings = load_settings(environment={})
+    assert settings == Settings()
+    assert (settings.server.host, settings.server.port) == ("127.0.0.1", 15_500)
+    assert (settings.persistence.directory, settings.persistence.wal.fsync_mode) == ("./data", "always")
+
+
+def test_the_environment_is_read_where_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNAP_PORT", "2")
+    assert load_settings().server.port == 2
+
+
+def test_the_file_wins_over_defaults(file: Path) -> None:
+    settings = load(file, "server: {port: 1}\npersistence:\n  wal:\n    fsync_mode: never\n")
+    assert (settings.server.port, settings.server.host) == (1, "127.0.0.1")
+    assert (settings.persistence.wal.fsync_mode, settings.persistence.wal.fsync_interval_ms) == ("never", 10)
+
+
+def test_the_environment_wins_over_the_file(file: Path) -> None:
+    settings = load(file, "server: {port: 1, host: a}", {"SYNAP_SERVER__PORT": "2"})
+    assert (settings.server.port, settings.server.host) == (2, "a")
+
+
+def test_a_short_name_wins_over_the_long_one(file: Path) -> None:
+    environment = {"SYNAP_PORT": "3", "SYNAP_SERVER__PORT": "2", "SYNAP_HOST": "h", "SYNAP_DATA_DIR": "d"}
+    settings = load(file, "", environment)
+    assert (settings.server.port, settings.server.host, settings.persistence.directory) == (3, "h", "d")
+
+
+def test_the_command_line_wins_over_everything(file: Path) -> None:
+    options: Options = {"server.port": 4, "server.host": None}
+    settings = load(file, "server: {port: 1, host: a}", {"SYNAP_PORT": "2"}, options)
+    assert (settings.server.port, settings.server.host) == (4, "a"), "an option that was not given says nothing"
+
+
+def test_any_setting_can_come_from_the_environment() -> None:
+    environment = {
+        "SYNAP_SERVER__MAX_CONNECTIONS": "7",
+        "SYNAP_KV_STORE__MAX_VALUE_SIZE_BYTES": "9",
+        "SYNAP_PERSISTENCE__ENABLED": "False",
+        "SYNAP_PERSISTENCE__WAL__ENABLED": "0",
+        "SYNAP_PERSISTENCE__WAL__FSYNC_MODE": "periodic",
+        "SYNAP_LOGGING__LEVEL": "warn",
+        "SYNAP_REPLICATION__ENABLED": "false",
+    }
+    settings = load_settings(environment=environment)
+    assert (settings.server.max_connections, settings.kv_store.max_value_size_bytes) == (7, 9)
+    assert (settings.persistence.enabled, settings.persistence.wal.enabled) == (False, False)
+    assert (settings.persistence.wal.fsync_mode, settings.logging.level) == ("periodic", "warn")
+
+
+# --- what is let pass ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "null", "# nothing\n", "server:\n", "persistence:\n  wal:\n", "replication:\n", "server: {}\n", "---\n...\n"],
+)
+def test_what_is_empty_says_nothing(file: Path, content: str) -> None:
+    assert load(file, content) == Settings()
+
+
+def test_an_empty_variable_says_nothing(file: Path) -> None:
+    """As ``SYNAP_PORT=${PORT}`` in a compose file, where there is no PORT."""
+    assert load(file, "server: {port: 1}", {"SYNAP_PORT": "", "SYNAP_SERVER__PORT": ""}).server.port == 1
+
+
+@pytest.mark.parametrize("port", ["15500", "'15500'", "15500.0", "15_500", "0x3c8c"])
+def test_ways_to_write_a_number(file: Path, port: str) -> None:
+    assert load(file, f"server: {{port: {port}}}").server.port == 15_500
+
+
+@pytest.mark.parametrize("value", ["false", "no", "off", "0", "'false'", "FALSE"])
+def test_ways_to_write_no(file: Path, value: str) -> None:
+    assert load(file, f"persistence: {{enabled: {value}}}").persistence.enabled is False
+
+
+def test_anchors_and_merges(file: Path) -> None:
+    settings = load(file, "server: {host: &name here}\npersistence: {directory: *name}\n")
+    assert (settings.server.host, settings.persistence.directory) == ("here", "here")
+    assert load(file, "server: {<<: {port: 5, host: a}, host: b}").server.host == "b"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SYNAP_RADIX",
+        "SYNAP_SERVICE_HOST",
+        "SYNAP_SERVICE_PORT",
+        "SYNAP_SERVICE_PORT_HTTP",
+        "SYNAP_PORT_15500_TCP",
+        "SYNAP_PORT_15500_TCP_ADDR",
+        "PATH",
+        "SYNAPSE_PORT",
+    ],
+)
+def test_variables_that_are_no_settings(name: str) -> None:
+    assert load_settings(environment={name: "py"}) == Settings()
+
+
+def test_what_kubernetes_says_of_a_service_is_no_port() -> None:
+    assert load_settings(environment={"SYNAP_PORT": "tcp://10.0.0.7:15500"}).server.port == 15_500
+
+
+def test_replication_is_ignored_while_it_is_off(file: Path) -> None:
+    content = "replication: {enabled: false, role: replica, master_address: 10.0.0.1:15501, anything: [1]}"
+    assert load(file, content).replication.enabled is False
+    assert load(file, "replication: {enabled: true}", {"SYNAP_REPLICATION__ENABLED": "false"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("path", "directory"),
+    [
+        (None, None),
+        ("logs", Path("logs")),
+        ("/var/lib/synap/wal", Path("/var/lib/synap/wal")),
+        ("/var/lib/synap/wal/", Path("/var/lib/synap/wal")),
+        ("./data/wal/synap.wal", Path("data/wal")),
+        ("null", Path("null")),
+    ],
+)
+def test_where_the_log_is(file: Path, path: str | None, directory: Path | None) -> None:
+    content = "" if path is None else f"persistence: {{wal: {{path: '{path}'}}}}"
+    assert load(file, content).persistence.wal.directory == directory
+
+
+# --- what is refused -------------------------------------------------------------------------------------
+
+SECTIONS = "server, kv_store, persistence, logging, replication"
+IN_SERVER = "host, port, max_connections, max_body_size_bytes"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("sever: {port: 1}", f"FILE: there is no setting sever; there are: {SECTIONS}"),
+        ("server: {prot: 1}", f"FILE: there is no setting server.prot; there are: {IN_SERVER}"),
+        ("port: 1", f"FILE: there is no setting port; there are: {SECTIONS}"),
+        ("server: 1", "FILE: server: expected object, got int"),
+        ("server: [1]", "FILE: server: expected object, got array"),
+        ("server: {port: 65536}", "FILE: server.port: expected int <= 65535"),
+        ("server: {port: -1}", "FILE: server.port: expected int >= 0"),
+        ("server: {port: 1.5}", "FILE: server.port: expected int, got float"),
+        ("server: {port: true}", "FILE: server.port: expected int, got bool"),
+        ("server: {port: }", "FILE: server.port: expected int, got null"),
+        ("server: {port: http}", "FILE: server.port: expected int, got str"),
+        ("server: {host: 1}", "FILE: server.host: expected str, got int"),
+        ("server: {host: ''}", "FILE: server.host: expected str of length >= 1"),
+        ("persistence: {directory: ''}", "FILE: persistence.directory: expected str of length >= 1"),
+        ("persistence: {directory: 2024-01-01}", "FILE: persistence.directory: expected str, got date"),
+        ("persistence: {enabled: 2}", "FILE: persistence.enabled: expected bool, got int"),
+        ("persistence: {enabled: 'yes'}", "FILE: persistence.enabled: expected bool, got str"),
+        ("persistence: {wal: {path: ''}}", "FILE: persistence.wal.path: expected str of length >= 1"),
+        (
+            "persistence: {wal: {fsync_mode: at times}}",
+            "FILE: persistence.wal.fsync_mode: invalid enum value 'at times', expected one of: always, periodic, never",
+        ),
+        (
+            "logging: {level: INFO}",
+            "FILE: logging.level: invalid enum value 'INFO', expected one of: trace, debug, info, warn, error",
+        ),
+        ("logging: {level: off}", "FILE: logging.level: expected str, got bool"),
+        ("1: 2", "FILE: settings: a name is not text"),
+        ("server: {1: 2}", "FILE: server: a name is not text"),
+        (
+            "replication: {enabled: true}",
+            "FILE: replication is not available; a store has one server. Set it to false",
+        ),
+        ("replication: {enabled: maybe}", "FILE: replication.enabled: expected bool, got str"),
+        ("- server", "FILE must hold sections with settings, such as server: {port: 15500}"),
+        ("port=15500", "FILE must hold sections with settings, such as server: {port: 15500}"),
+    ],
+)
+def test_wrong_settings(file: Path, content: str, sentence: str) -> None:
+    assert refused(file, content) == sentence
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"server: {port: 1",
+        b"server:\n\tport: 1",
+        b"\xff\xfe\xff",
+        b"server: {host: '\xe9'}",
+        b"server: \x00",
+        b"a: 2024-13-45",
+        b"a: !!int abc",
+        b"a: !!python/object/apply:os.getcwd []",
+        b"? [1, 2]\n: 3",
+        b"[" * 1000,
+        b"a: " + b"9" * 5000,
+    ],
+    ids=lambda content: repr(content[:16]),
+)
+def test_what_is_no_yaml(file: Path, content: bytes) -> None:
+    assert refused(file, content).startswith("FILE is not YAML: ")
+
+
+def test_a_name_that_stands_there_twice(file: Path) -> None:
+    sentence = refused(file, "server: {port: 1}\nlogging: {}\nserver: {host: a}\n")
+    assert sentence == 'FILE is not YAML: server stands there twice in "FILE", line 3, column 1'
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.yml cannot be read: No such file or directory"):
+        load_settings(tmp_path / "nowhere.yml", {})
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        load_settings(tmp_path, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("SYNAP_PORT", "http", "server.port: expected int, got str"),
+        ("SYNAP_PORT", " 80", "server.port: expected int, got str"),
+        ("SYNAP_PROT", "80", f"there is no setting prot; there are: {SECTIONS}"),
+        ("SYNAP_", "80", f"there is no setting ; there are: {SECTIONS}"),
+        ("SYNAP_SERVER", "80", "server: expected object, got str"),
+        ("SYNAP_SERVER__", "80", f"there is no setting server.; there are: {IN_SERVER}"),
+        ("SYNAP_SERVER__PORT__A", "80", "server.port: expected int, got object"),
+        ("SYNAP_SERVER_PORT", "80", f"there is no setting server_port; there are: {SECTIONS}"),
+        ("SYNAP_PERSISTENCE__ENABLED", "yes", "persistence.enabled: expected bool, got str"),
+        (
+            "SYNAP_LOGGING__FORMAT",
+            "JSON",
+            "logging.format: invalid enum value 'JSON', expected one of: auto, json, text",
+        ),
+    ],
+)
+def test_wrong_variables(file: Path, name: str, value: str, sentence: str) -> None:
+    assert refused(file, "", {name: value}) == f"environment variable {name}: {sentence}"
+
+
+def test_wrong_options(file: Path) -> None:
+    assert refused(file, "", {}, {"server.port": 70_000}) == (
+        "command line (server.port): server.port: expected int <= 65535"
+    )
+
+
+def test_what_is_wrong_is_refused_also_where_it_is_overridden(file: Path) -> None:
+    assert refused(file, "server: {port: http}", {"SYNAP_PORT": "1"}).startswith("FILE: server.port")
+    environment = {"SYNAP_SERVER": "x", "SYNAP_SERVER__PORT": "1"}
+    assert refused(file, "", environment).startswith("environment variable SYNAP_SERVER: server: expected object")
+
+
+def test_the_place_that_has_the_last_word_is_named(file: Path) -> None:
+    sentence = refused(file, "replication: {enabled: true}", {"SYNAP_REPLICATION__ENABLED": "true"})
+    assert sentence.startswith("environment variable SYNAP_REPLICATION__ENABLED: replication is not available")
