@@ -51,7 +51,8 @@ class Set(Write[Written], frozen=True, kw_only=True):
 
     At most one of ``ttl_ms`` (relative), ``deadline_ms`` (ms since the epoch) and ``keep_ttl`` applies; with
     none of them the entry lives until it is deleted. ``only_if_absent`` and ``only_if_present`` leave the key
-    as it is where they do not hold; ``if_version`` refuses with ``VersionMismatchError``.
+    as it is where they do not hold. ``if_version`` refuses with ``VersionMismatchError`` unless the key is at that
+    version; a missing key is at version 0.
     """
 
     key: bytes
@@ -74,9 +75,10 @@ class GetTouch(Write[Found | None], frozen=True):
 
 
 class Delete(Write[bool], frozen=True):
-    """Remove a key; the result tells whether it was there."""
+    """Remove a key; the result tells whether it was there. ``if_version`` as in ``Set``."""
 
     key: bytes
+    if_version: int | None = None
 
 
 class DeleteMany(Write[int], frozen=True):
@@ -92,16 +94,21 @@ class DeletePrefix(Write[int], frozen=True):
 
 
 class Expire(Write[bool], frozen=True):
-    """Let a key live ``ttl_ms`` from now on; 0 ends it at once. The result tells whether it was there."""
+    """Let a key live ``ttl_ms`` from now on; 0 ends it at once. The result tells whether it was there.
+
+    ``if_version`` as in ``Set``.
+    """
 
     key: bytes
     ttl_ms: int
+    if_version: int | None = None
 
 
 class Persist(Write[bool], frozen=True):
-    """Take a key's deadline away; the result tells whether it was there."""
+    """Take a key's deadline away; the result tells whether it was there. ``if_version`` as in ``Set``."""
 
     key: bytes
+    if_version: int | None = None
 
 
 class Pair(msgspec.Struct, frozen=True):

@@ -97,8 +97,9 @@ class VersionMismatchError(CommandError):
     """The entry is not at the expected version. ``current`` is None where the key is missing."""
 
     def __init__(self, expected: int, current: int | None) -> None:
+        wanted = f"version {expected}" if expected else "no such key"
         found = "the key is missing" if current is None else f"it is at version {current}"
-        super().__init__(f"version does not match: expected {expected}, {found}")
+        super().__init__(f"version does not match: expected {wanted}, {found}")
         self.expected, self.current = expected, current
 
 

@@ -48,9 +48,7 @@ def _set(command: Set, overlay: Overlay, limits: Limits) -> Written:
     limits.check_key(command.key)
     limits.check_value(command.value)
     current = overlay.live(command.key)
-    version = 0 if current is None else current[3]
-    if command.if_version is not None and command.if_version != version:
-        raise VersionMismatchError(command.if_version, None if current is None else version)
+    version = _checked_version(current, command.if_version)
     deadline_ms = _deadline_of_set(command, current, overlay.now_ms)
     old = Found(*current) if current is not None and command.return_old else None
     refused_by = command.only_if_absent if current is not None else command.only_if_present
@@ -58,6 +56,14 @@ def _set(command: Set, overlay: Overlay, limits: Limits) -> Written:
         return Written(written=False, version=version, old=old)
     version = overlay.set(command.key, command.kind, command.value, deadline_ms)
     return Written(written=True, version=version, old=old)
+
+
+def _checked_version(entry: Entry | None, if_version: int | None) -> int:
+    """The version of the entry, 0 where there is none. Refuses where another one was expected."""
+    version = 0 if entry is None else entry[3]
+    if if_version is not None and if_version != version:
+        raise VersionMismatchError(if_version, None if entry is None else version)
+    return version
 
 
 def _deadline_of_set(command: Set, current: Entry | None, now_ms: int) -> int | None:
@@ -91,6 +97,7 @@ def _expire(command: Expire, overlay: Overlay, limits: Limits) -> bool:
         raise InvalidTtlError("ttl must not be negative")
     deadline_ms = deadline_after(overlay.now_ms, command.ttl_ms) if command.ttl_ms else None
     entry = overlay.live(command.key)
+    _checked_version(entry, command.if_version)
     if entry is None:
         return False
     if deadline_ms is None:
@@ -103,6 +110,7 @@ def _expire(command: Expire, overlay: Overlay, limits: Limits) -> bool:
 def _persist(command: Persist, overlay: Overlay, limits: Limits) -> bool:
     limits.check_key(command.key)
     entry = overlay.live(command.key)
+    _checked_version(entry, command.if_version)
     if entry is not None:
         overlay.move_deadline(command.key, entry, None)
     return entry is not None
@@ -110,6 +118,7 @@ def _persist(command: Persist, overlay: Overlay, limits: Limits) -> bool:
 
 def _delete(command: Delete, overlay: Overlay, limits: Limits) -> bool:
     limits.check_key(command.key)
+    _checked_version(overlay.live(command.key), command.if_version)
     return _delete_if_live(command.key, overlay)
 
 

@@ -19,7 +19,7 @@ import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, LifespanScope, Scope, WebsocketScope
 
 from synap.commands import Write
-from synap.errors import HeadersTooLargeError, RequestTimeoutError, SynapError, TooLargeError
+from synap.errors import HeadersTooLargeError, OverloadedError, RequestTimeoutError, SynapError, TooLargeError
 from synap.protocol.http import (
     Headers,
     Match,
@@ -43,6 +43,9 @@ BODY_TIMEOUT_S = 30.0
 HEADERS_MAX_BYTES = 64 * 1024
 """Names and values together. No client of ours comes near; cookies that stray here may."""
 
+BODIES_MAX_BYTES = 256 * 1024 * 1024
+"""All bodies that are being received, together. Each connection may bring one, and there may be 10,000 of them."""
+
 _OVERTAKE_S = 5.0
 """How long a client may go on sending a body whose response it already got."""
 
@@ -60,16 +63,43 @@ class _ClientGoneError(Exception):
     """The client disconnected before its request was complete."""
 
 
-class Body:
-    """The body of one request, still to be read."""
+class Budget:
+    """How much memory all bodies together may still take, in bytes."""
 
-    def __init__(self, receive: ASGIReceiveCallable, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int) -> None:
+        self._left_bytes = max_bytes
+
+    def take(self, size_bytes: int) -> None:
+        """Raises ``OverloadedError`` where it is used up."""
+        if size_bytes > self._left_bytes:
+            raise OverloadedError("too many large requests at once; nothing was written")
+        self._left_bytes -= size_bytes
+
+    def give_back(self, size_bytes: int) -> None:
+        """What was taken is free again."""
+        self._left_bytes += size_bytes
+
+
+class Body:
+    """The body of one request, still to be read. What it takes of the ``budget``, ``close`` gives back."""
+
+    def __init__(self, receive: ASGIReceiveCallable, max_bytes: int, budget: Budget) -> None:
         self._receive = receive
         self._max_bytes = max_bytes
+        self._budget = budget
+        self._taken_bytes = 0
         self.ended = trio.Event()
 
+    def close(self) -> None:
+        """The request is over."""
+        self._budget.give_back(self._taken_bytes)
+        self._taken_bytes = 0
+
     async def read(self, headers: Headers, timeout_s: float) -> bytes:
-        """The whole body. Raises ``TooLargeError``, ``RequestTimeoutError`` or ``_ClientGoneError``."""
+        """The whole body.
+
+        Raises ``TooLargeError``, ``RequestTimeoutError``, ``OverloadedError`` or ``_ClientGoneError``.
+        """
         declared = header(headers, b"content-length") or b""
         if declared.isdigit():
             self._check_size(int(declared[:20]))  # so many digits are enough to be too large
@@ -82,6 +112,8 @@ class Body:
         while not self.ended.is_set():
             chunk = await self._next_chunk()
             self._check_size(len(body) + len(chunk))
+            self._budget.take(len(chunk))
+            self._taken_bytes += len(chunk)
             body += chunk
         return bytes(body)
 
@@ -110,9 +142,15 @@ class App:
     """An ASGI 3 application that answers from a ``Service``."""
 
     def __init__(
-        self, service: Service, *, body_max_bytes: int = BODY_MAX_BYTES, body_timeout_s: float = BODY_TIMEOUT_S
+        self,
+        service: Service,
+        *,
+        body_max_bytes: int = BODY_MAX_BYTES,
+        body_timeout_s: float = BODY_TIMEOUT_S,
+        bodies_max_bytes: int = BODIES_MAX_BYTES,
     ) -> None:
         self._service = service
+        self._bodies = Budget(bodies_max_bytes)
         self._body_max_bytes = body_max_bytes
         self._body_timeout_s = body_timeout_s
 
@@ -129,11 +167,13 @@ class App:
         """Answer one request, and count it."""
         started_s = trio.current_time()
         headers = tuple(scope["headers"])
-        body = Body(receive, self._body_max_bytes)
+        body = Body(receive, self._body_max_bytes, self._bodies)
         try:
             route, response = await self._answer(scope, headers, body)
         except _ClientGoneError:
             return
+        finally:
+            body.close()
         response = await _finished(scope["method"], headers, response)
         if _is_ambiguous(headers):
             response = Response(response.status, (*response.headers, (b"connection", b"close")), response.body)

@@ -125,10 +125,7 @@ class _Server:
             greeting = f"Synap {synap.__version__} serves {self._address}; nothing is kept over its end"
             _logger.warning(greeting)
             return store
-        # An abandoned recovery does no harm: all it does can be interrupted anywhere.
-        store, report = await trio.to_thread.run_sync(
-            partial(self._open_store, self._directory, clock, limits), abandon_on_cancel=True
-        )
+        store, report = await trio.to_thread.run_sync(partial(self._open_store, self._directory, clock, limits))
         self._service.attach(store, report.duration_s)
         self._announce(store, report)
         return store
@@ -143,8 +140,13 @@ class _Server:
                 options=options,
                 limits=limits,
                 metrics=self._metrics,
-                on_progress=self._service.report_progress,
+                on_progress=self._report_progress,
             )
+
+    def _report_progress(self, share: float) -> None:
+        """Called in recovery's thread; ends it where the server was told to stop meanwhile."""
+        self._service.report_progress(share)
+        trio.from_thread.check_cancelled()
 
     async def _run_store(self, store: Store) -> None:
         async with open_tasks() as tasks:

@@ -131,10 +131,12 @@ class Inode:
         self.sync()
 
     def _newest(self, rng: Random, survival: Survival) -> bytearray:
-        """The content from which sectors survive: the last one, or one that a truncation has ended since."""
-        image = self.live
+        """The content from which sectors survive: each as it is, or as it was before a truncation since the sync."""
+        image: bytearray = self.live
         if self._past and 0 < survival.sectors < 1:
-            image = bytearray(rng.choice((self.live, *self._past)))
+            contents: list[bytes | bytearray] = [image, *self._past]
+            longest = max(map(len, contents))
+            image = bytearray().join(_sector(rng.choice(contents), at) for at in range(0, longest, SECTOR_BYTES))
         _patch(image, self._clean_lost())
         return image
 

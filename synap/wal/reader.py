@@ -16,6 +16,10 @@ from synap.wal.segment import SegmentReader, Torn
 _SEGMENT_NAME = re.compile(r"[0-9]{20}\.wal")
 
 
+SEGMENT_MAX_BYTES = 2 * 1024 * 1024 * 1024
+"""More than any setting lets a segment grow to. Segments are read whole; a larger file is not ours."""
+
+
 class LogEnd(msgspec.Struct, frozen=True):
     """Where a log ends, which is all that is needed to continue it.
 
@@ -84,6 +88,8 @@ class LogReader:
             path = self._path(self.first_seqs[index])
             if is_last and distrust_cache:
                 self._sync(path)
+            if (size := self._size(path)) > SEGMENT_MAX_BYTES:
+                raise DamagedError(path, f"no segment has {size:,} bytes", seq=self.first_seqs[index])
             segment = SegmentReader(path, read_all(self._fs, path), self._store_id, is_last=is_last)
             if previous is not None:
                 _check_continues(previous, segment)

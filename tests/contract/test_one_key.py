@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.contract.client import Client, refusal
+from tests.contract.client import JSON, Client, refusal
 
 
 async def test_set_and_get(client: Client) -> None:
@@ -58,6 +58,32 @@ async def test_if_version_is_compare_and_set(client: Client) -> None:
     assert lost.field("current_version") == 2
     missing = await client.post("/kv/set", {"key": "b", "value": 3, "if_version": 1})
     assert (missing.status, missing.field("current_version")) == (412, None)
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "body"),
+    [
+        ("POST", "/kv/set", b'{"key":"a","value":2}'),
+        ("POST", "/kv/expire/a", b'{"ttl":60}'),
+        ("POST", "/kv/persist/a", b""),
+        ("DELETE", "/kv/del/a", b""),
+    ],
+)
+async def test_a_condition_on_one_key(client: Client, method: str, target: str, body: bytes) -> None:
+    version = (await client.set("a", 1)).field("version")
+    for header in ({"If-Match": '"99"'}, {"If-None-Match": "*"}):
+        lost = await client.request(method, target, body, {**JSON, **header})
+        assert (lost.status, lost.field("current_version")) == (412, version)
+    won = await client.request(method, target, body, {**JSON, "If-Match": f'"{version}"'})
+    assert won.status == 200
+
+
+async def test_a_condition_that_cannot_be_granted_is_refused(client: Client) -> None:
+    await client.set("a", 1)
+    for target, body in (("/kv/mdel", b'{"keys":["a"]}'), ("/kv/mset", b'{"pairs":[["a",2]]}')):
+        refused = await client.request("POST", target, body, {**JSON, "If-Match": '"1"'})
+        assert refusal(refused) == (400, "invalid_parameter", "if-match")
+    assert (await client.get("/kv/get/a")).json == 1
     assert (await client.get("/kv/get/a")).json == 2
 
 

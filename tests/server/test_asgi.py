@@ -16,6 +16,7 @@ import httpx
 import pytest
 import structlog
 import trio
+import trio.testing
 from hypercorn.config import Config
 from hypercorn.trio import serve
 from hypercorn.typing import ASGIReceiveEvent, ASGISendEvent, Scope
@@ -182,6 +183,17 @@ async def test_a_body_that_does_not_come(service: DictService, autojump_clock: M
     assert (late.status, late.told["error"]) == (408, "the body did not arrive within 30 seconds")
     assert trio.current_time() == pytest.approx(35), "the body's time, and a while to see that nothing comes"
     assert late.sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+
+
+async def test_all_bodies_together_have_a_limit(service: DictService, autojump_clock: MockClock) -> None:
+    app = App(service, body_timeout_s=30, bodies_max_bytes=100)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(exchange, app, "POST", b"/kv/set", b"a" * 60)
+        await trio.testing.wait_all_tasks_blocked()
+        refused = await exchange(app, "POST", b"/kv/set", b"a" * 60, b"")
+        assert (refused.status, refused.told["outcome"]) == (503, "not_written")
+    body = b'{"key":"a","value":"' + b"v" * 78 + b'"}'
+    assert (await exchange(app, "POST", b"/kv/set", body, b"")).status == 200, "what the slow one held is free again"
 
 
 @pytest.mark.parametrize("parts", [(None,), (b'{"key":', None)])

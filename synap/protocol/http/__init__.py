@@ -12,6 +12,7 @@ through ``respond_to_error``, and every response leaves through ``finish``.
 ``cursor``    where a scan goes on
 ``bodies``    the shapes of JSON bodies, and how bytes become them
 ``values``    JSON values to stored bytes and back
+``precondition``   If-Match and If-None-Match
 ``ttl``       times to exact milliseconds
 ``endpoints`` one function per route: request to wish, result to response
 ``router``    patterns and how a path finds its own

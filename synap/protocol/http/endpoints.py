@@ -11,6 +11,7 @@ from synap.errors import InvalidParameterError, TooLargeError, WrongShapeError
 from synap.protocol.http import bodies, query, ttl
 from synap.protocol.http.cursor import from_cursor, to_cursor
 from synap.protocol.http.message import Request, Response
+from synap.protocol.http.precondition import expected_version, refuse_condition
 from synap.protocol.http.render import json_response, text_response, value_response
 from synap.protocol.http.router import Call, call
 from synap.protocol.http.service import Exposition, Health, Question, Readiness
@@ -47,7 +48,7 @@ def set_value(request: Request, _: bytes) -> Call:
         only_if_absent=body.nx,
         only_if_present=body.xx,
         return_old=body.get,
-        if_version=_version(body.if_version),
+        if_version=_if_version(request, body.if_version),
     )
 
     def respond(written: Written) -> Response:
@@ -71,9 +72,13 @@ def _ttl_ms(given: Raw | UnsetType) -> int | None:
     return None if isinstance(given, UnsetType) else ttl.not_zero(ttl.of_json(given, "ttl"), "ttl")
 
 
-def _version(given: int | UnsetType) -> int | None:
+def _if_version(request: Request, given: int | UnsetType) -> int | None:
+    """What the body says, or the headers."""
+    expected = expected_version(request)
     if isinstance(given, UnsetType):
-        return None
+        return expected
+    if expected is not None:
+        raise InvalidParameterError("if_version: not together with If-Match or If-None-Match", field="if_version")
     if given < 0:
         raise WrongShapeError("if_version", "a non-negative integer", "got a negative one")
     return given
@@ -95,9 +100,10 @@ def get(request: Request, key: bytes) -> Call:
     return call(commands.GetTouch(key, ttl.of_text(touch, "touch")), value_response)
 
 
-def delete(_: Request, key: bytes) -> Call:
+def delete(request: Request, key: bytes) -> Call:
     """DELETE /kv/del/{key}."""
-    return call(commands.Delete(key), lambda deleted: json_response(bodies.DeleteResult(deleted, key.decode())))
+    command = commands.Delete(key, expected_version(request))
+    return call(command, lambda deleted: json_response(bodies.DeleteResult(deleted, key.decode())))
 
 
 def exists(_: Request, key: bytes) -> Call:
@@ -108,12 +114,13 @@ def exists(_: Request, key: bytes) -> Call:
 def expire(request: Request, key: bytes) -> Call:
     """POST /kv/expire/{key}. A ttl of 0 ends the key at once."""
     body = bodies.decode(request, bodies.TtlBody)
-    return call(commands.Expire(key, ttl.of_json(body.ttl, "ttl")), _deadline_changed)
+    command = commands.Expire(key, ttl.of_json(body.ttl, "ttl"), expected_version(request))
+    return call(command, _deadline_changed)
 
 
-def persist(_: Request, key: bytes) -> Call:
+def persist(request: Request, key: bytes) -> Call:
     """POST /kv/persist/{key}."""
-    return call(commands.Persist(key), _deadline_changed)
+    return call(commands.Persist(key, expected_version(request)), _deadline_changed)
 
 
 def _deadline_changed(was_there: bool) -> Response:
@@ -150,6 +157,7 @@ def keys(request: Request, _: bytes) -> Call:
 
 def delete_keys(request: Request, _: bytes) -> Call:
     """DELETE /kv/keys. The prefix must be given, so that a forgotten parameter never empties the store."""
+    refuse_condition(request)
     prefix = query.required(query.parse(request.query), "prefix").encode()
     return call(commands.DeletePrefix(prefix), _deleted)
 
@@ -175,6 +183,7 @@ def count(request: Request, _: bytes) -> Call:
 
 def set_many(request: Request, _: bytes) -> Call:
     """POST /kv/mset."""
+    refuse_condition(request)
     body = bodies.decode(request, bodies.PairsBody)
     _check_batch(len(body.pairs))
     pairs = tuple(_pair(pair, f"pairs[{n}]") for n, pair in enumerate(body.pairs))
@@ -202,6 +211,7 @@ def get_many(request: Request, _: bytes) -> Call:
 
 def delete_many(request: Request, _: bytes) -> Call:
     """POST /kv/mdel."""
+    refuse_condition(request)
     return call(commands.DeleteMany(_batch_of_keys(request)), _deleted)
 
 

@@ -1,0 +1,41 @@
+"""Conditional writes (RFC 9110, section 13): the version in an ``If-Match`` or ``If-None-Match`` header.
+
+The ETag of a key is its version in quotes. On a write of one key, ``If-Match: "17"`` means: only if it is still at that
+version; ``If-None-Match: *``: only if there is no such key. What cannot be granted so is refused, never ignored: a
+client that sent a condition must not be written for without one.
+"""
+
+import re
+
+from synap.errors import InvalidParameterError
+from synap.protocol.http.message import Request, header
+
+_VERSION = re.compile(rb'"([0-9]{1,19})"')
+_NO_KEY = 0
+
+
+def refuse_condition(request: Request) -> None:
+    """Raises ``InvalidParameterError`` where a request for many keys sets a condition: on which of them?"""
+    if expected_version(request) is not None:
+        raise InvalidParameterError("If-Match and If-None-Match are for one key", field="if-match")
+
+
+def expected_version(request: Request) -> int | None:
+    """The version a key must be at (0: it must be missing), None where the request sets no condition.
+
+    Raises ``InvalidParameterError`` for any condition but the two.
+    """
+    match = header(request.headers, b"if-match")
+    none_match = header(request.headers, b"if-none-match")
+    if match is not None and none_match is not None:
+        raise InvalidParameterError("If-Match: not together with If-None-Match", field="if-match")
+    if none_match is not None:
+        if none_match.strip() != b"*":
+            raise InvalidParameterError("If-None-Match: on a write, only * is possible", field="if-none-match")
+        return _NO_KEY
+    if match is None:
+        return None
+    version = _VERSION.fullmatch(match.strip())
+    if version is None:
+        raise InvalidParameterError('If-Match: expected one version in quotes, such as "17"', field="if-match")
+    return int(version[1])
