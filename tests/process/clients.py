@@ -1,10 +1,9 @@
 """Clients that load a server until it dies: each in a thread, with a namespace and a random sequence of its own."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from collections.abc import Iterator
 from http.client import HTTPException
 
 from tests.process.expectation import Answered, Entries, Expected, Namespace, Operation, Span, now_ms
@@ -20,9 +19,7 @@ _LASTING_TTL_S = 3600
 def loaded(server: Server, namespaces: Sequence[Namespace], rng: random.Random) -> Iterator[None]:
     """While the body runs, every namespace has a client at work; afterwards the server must be dead."""
     with ThreadPoolExecutor(len(namespaces)) as threads:
-        work: list[Future[None]] = []
-        for namespace in namespaces:
-            work.append(threads.submit(_work, server, namespace, random.Random(rng.random())))
+        work = [threads.submit(_work, server, each, random.Random(rng.random())) for each in namespaces]
         try:
             yield
         finally:

@@ -7,7 +7,6 @@ and answer, until the data directory was read once. From then on it must never c
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from pathlib import Path
 from time import time_ns
 from typing import NamedTuple, TypeAlias
@@ -134,8 +133,7 @@ def read_entries(data: Path) -> tuple[Entries, LogEnd]:
     assert store is not None
     reader = LogReader(fs, data / "wal", store.store_id)
     keyspace = Keyspace(new_tree())
-    with closing(reader.frames(1)) as frames:
-        replay(frames, keyspace, data)
+    replay(reader.frames(1), keyspace, data)
     entries = {}
     for key, _, value, deadline_ms, version in keyspace.tree.items(b""):
         deadline = None if deadline_ms is None else Span(deadline_ms, deadline_ms)
@@ -160,11 +158,12 @@ def _entry_differences(key: str, expected: Expected, found: Expected) -> list[st
         wrong.append(f"{key} has another value")
     if expected.version not in {None, found.version}:
         wrong.append(f"{key} has version {found.version}, acknowledged was {expected.version}")
-    if (expected.deadline is None) != (found.deadline is None):
+    if (expected.deadline is None) != (found.deadline is None) or (
+        expected.deadline is not None
+        and found.deadline is not None
+        and not expected.deadline.start_ms <= found.deadline.start_ms <= expected.deadline.end_ms
+    ):
         wrong.append(f"{key} has deadline {found.deadline}, expected {expected.deadline}")
-    elif expected.deadline is not None and found.deadline is not None:
-        if not expected.deadline.start_ms <= found.deadline.start_ms <= expected.deadline.end_ms:
-            wrong.append(f"{key} has deadline {found.deadline}, expected {expected.deadline}")
     return wrong
 
 

@@ -11,12 +11,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from urllib.parse import quote
 
 import pytest
@@ -59,9 +60,13 @@ class Server:
         self._news = threading.Condition()
         self._ended = False
 
-    def __enter__(self) -> "Server":
+    def __enter__(self) -> Self:
         self.start()
-        self.wait_until_serving()
+        try:
+            self.wait_until_serving()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -69,7 +74,7 @@ class Server:
 
     def start(self) -> None:
         """Start the process, without waiting for anything."""
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603  # our own command line
             self._command,
             env=self._environment,
             cwd=self.data.parent,
@@ -152,9 +157,7 @@ class Server:
         return next((found for line in self.lines if (found := pattern.search(line))), None)
 
 
-def command_line(
-    data: Path, *options: str, launcher: Sequence[str] = _MODULE, prefix: Sequence[str] = ()
-) -> list[str]:
+def command_line(data: Path, *options: str, launcher: Sequence[str] = _MODULE, prefix: Sequence[str] = ()) -> list[str]:
     """What starts a server on a free port; later options win."""
     return [*prefix, sys.executable, *launcher, "serve", "--port", "0", "--data-dir", str(data), *options]
 
@@ -167,7 +170,7 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command that is expected to end by itself."""
-    return subprocess.run(
+    return subprocess.run(  # noqa: S603  # our own command line
         command, env=clean_environment(environment), capture_output=True, text=True, timeout=START_LIMIT_S, check=False
     )
 
@@ -190,7 +193,7 @@ class Client:
     def __init__(self, port: int, timeout_s: float) -> None:
         self._connection = HTTPConnection("127.0.0.1", port, timeout=timeout_s)
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -226,13 +229,19 @@ class Client:
         return {key: value for key, value in zip(keys, values, strict=True) if value is not None}
 
 
-def contents(directory: Path) -> dict[str, bytes | None]:
+def wait_until(condition: Callable[[], bool], limit_s: float = START_LIMIT_S) -> bool:
+    """Ask again and again, for what gives no sign of its own; whether it came true in time."""
+    deadline_s = time.monotonic() + limit_s
+    while not (holds := condition()) and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    return holds
+
+
+def contents(directory: Path) -> dict[str, bytes]:
     """Every name below a directory and its bytes, except for the lock's, which name the last process that looked."""
-    return {
-        str(path.relative_to(directory)): path.read_bytes() if path.is_file() else None
-        for path in sorted(directory.rglob("*"))
-        if path.name != "LOCK"
-    }
+    paths = [path for path in directory.rglob("*") if path.name != "LOCK"]
+    files = {str(path.relative_to(directory)): path.read_bytes() for path in paths if path.is_file()}
+    return files | {f"{path.relative_to(directory)}/": b"" for path in paths if path.is_dir()}
 
 
 @contextmanager

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from synap.errors import DamagedError
 from tests.process.clients import loaded
 from tests.process.expectation import LostError, Namespace, read_entries
-from tests.process.harness import Server
+from tests.process.harness import Server, StartError
+from tests.process.saboteur import launcher
 
 pytestmark = [pytest.mark.process]
 
@@ -47,7 +49,11 @@ def kill_while_starting(data: Path, mode: str, rng: random.Random) -> None:
 
 
 def run_one_round(
-    data: Path, namespaces: list[Namespace], rng: random.Random, *options: str, launcher: tuple[str, ...] = ("-m", "synap")
+    data: Path,
+    namespaces: list[Namespace],
+    rng: random.Random,
+    *options: str,
+    launcher: tuple[str, ...] = ("-m", "synap"),
 ) -> None:
     """Start, check everything over HTTP, load, kill, check everything in the files."""
     with Server(data, *options, environment=SMALL_SEGMENTS, launcher=launcher) as server:
@@ -59,3 +65,43 @@ def run_one_round(
     found, _ = read_entries(data)
     for namespace in namespaces:
         namespace.check_stored(found)
+
+
+# --- the checker must not be fooled -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "evidence"),
+    [
+        ("acknowledge-first", "is missing|should not be there|has another value|does not continue"),
+        ("split-requests", "under way: POST /kv/mset"),
+        ("longer-lives", "ms left at .*, but its deadline is|should not be there|is there, but its deadline was"),
+    ],
+    ids=["acknowledge-first", "split-requests", "longer-lives"],
+)
+def test_a_sabotaged_server_is_caught(tmp_path: Path, seed: int, sabotage: str, evidence: str) -> None:
+    rng = random.Random(f"{seed}/{sabotage}")
+    namespaces = [Namespace(f"client{number}:") for number in range(CLIENTS)]
+
+    def twenty_rounds() -> None:
+        for _ in range(20):
+            run_one_round(tmp_path / "data", namespaces, rng, launcher=launcher(sabotage))
+
+    with pytest.raises((LostError, DamagedError), match=evidence):
+        twenty_rounds()
+
+
+def test_a_flipped_bit_is_noticed_only_by_who_checks(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    value = "so short that it is not compressed"
+    with Server(data, launcher=launcher("check-nothing")) as server, server.client() as client:
+        client.set_all({"a": "first", "b": value, "c": "last"})
+        server.stop()
+    (segment,) = (data / "wal").iterdir()
+    content = bytearray(segment.read_bytes())
+    content[content.index(value.encode())] ^= 1
+    segment.write_bytes(content)
+    with pytest.raises(StartError, match="damaged at seq 2"), Server(data):
+        pass
+    with Server(data, launcher=launcher("check-nothing")) as server, server.client() as client:
+        assert client.get("b") not in {value, None}

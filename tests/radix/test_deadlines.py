@@ -61,7 +61,9 @@ def test_unlinking_the_first_a_middle_and_the_last_leaf_of_a_chain(gone: str) ->
 
 def test_moving_within_a_bucket_keeps_the_chain_and_the_order_exact() -> None:
     index, leaves = index_of({b"a": 1, b"b": 2})
+    before = list(chain(index.spans[0][0]))
     index.move(leaves[b"a"], 3)
+    assert list(chain(index.spans[0][0])) == before == [leaves[b"b"], leaves[b"a"]]
     assert index.due(2, None) == [b"b"]
     assert index.due(3, None) == [b"b", b"a"]
     assert index.earliest() == 2

@@ -1,9 +1,9 @@
 """A store that lives and dies on a simulated disk, and whoever watches that it keeps its promises.
 
 A world goes through several lives. In each, the store is opened, hurt by at most one kind of fault, given random
-commands (some at once, so that they share a commit) and random time, and then ends: cleanly, by SIGKILL, by a power cut,
-or by the fault. The watcher keeps the list of states the store went through; what the next life recovers must be one of
-them, not older than the last one that was acknowledged.
+commands (some at once, so that they share a commit) and random time, and then ends: cleanly, by SIGKILL, by a power
+cut, or by the fault. The watcher keeps the list of states the store went through; what the next life recovers must be
+one of them, not older than the last one that was acknowledged.
 """
 
 import errno
