@@ -1,22 +1,23 @@
 """What must hold of a tree between any two calls. Tests ask after every step; it visits every node.
 
-Walks instead of recursing, and compares each inner node with one leaf per child: because a child's keys agree on
-more bytes than its parent's do, what holds of one leaf holds of all below that child.
+Walks instead of recursing, and compares only neighbours: where a child's prefix begins as its parent's does, the keys
+below the child do so, too.
 """
 
 from synap.radix.deadlines import BUCKET_BITS, SPAN_BITS, DeadlineIndex, chain
-from synap.radix.nodes import Inner, Leaf, Node, walk, weight
+from synap.radix.nodes import Inner, Leaf, Node, entry_bytes, leaves, node_bytes, size, walk
 from synap.radix.tree import PurePythonTree
 
 
 def check(tree: PurePythonTree) -> None:
     """Raise ``AssertionError``, naming the invariant, where one does not hold."""
-    nodes = list(walk(tree.root))
-    leaves = [node for node in nodes if isinstance(node, Leaf)]
-    _check_shape(nodes)
-    _check_deadlines(tree.deadlines, leaves)
-    node_bytes = sum(map(weight, nodes))
-    _require(tree.memory_bytes == node_bytes + tree.deadlines.memory_bytes, "memory is what the nodes weigh")
+    _check_shape(tree.root, tree.twig_keys)
+    entries = list(leaves(tree.root))
+    _check_deadlines(tree.deadlines, entries)
+    expected_bytes = (
+        sum(map(entry_bytes, entries)) + sum(map(node_bytes, walk(tree.root))) + tree.deadlines.memory_bytes
+    )
+    _require(tree.memory_bytes == expected_bytes, "memory is what entries, nodes and deadlines occupy")
 
 
 def _require(holds: bool, invariant: str) -> None:
@@ -24,27 +25,26 @@ def _require(holds: bool, invariant: str) -> None:
         raise AssertionError(invariant)
 
 
-def _check_shape(nodes: list[Node]) -> None:
-    """Take children before their parents, keeping of each node one key and the number of leaves found below."""
-    found: dict[Node, tuple[bytes, int]] = {}
-    for node in reversed(nodes):
-        if isinstance(node, Leaf):
-            found[node] = node.key, 1
+def _check_shape(root: Node, twig_keys: int) -> None:
+    for node in walk(root):
+        if not isinstance(node, Inner):
+            _require(bool(node) or node is root, "no twig is empty, but for the root")
+            _require(len(node) <= twig_keys, "a twig has few keys")
+            _require(all(key == leaf.key for key, leaf in node.items()), "a twig knows its leaves by their keys")
             continue
+        _require(node.count > twig_keys, "an inner node has more keys than a twig may have")
         _require(len(node.children) > 1, "an inner node has two children or more")
-        below = [found[child] for child in node.children.values()]
-        _check_inner(node, [key for key, _ in below])
-        found[node] = below[0][0], sum(count for _, count in below)
-        _require(node.count == found[node][1], "a count is the number of leaves below")
+        _require(node.depth == len(node.prefix), "the depth is the length of the prefix")
+        _require(node.count == sum(map(size, node.children.values())), "a count is the number of keys below")
+        _check_children(node)
 
 
-def _check_inner(inner: Inner, keys: list[bytes]) -> None:
-    """``keys`` are of one leaf below each child, in the order of the children."""
-    depth = inner.depth
-    for (label, child), key in zip(inner.children.items(), keys, strict=True):
-        _require(key[depth : depth + 1] == label, "a label is the next byte of the keys below it")
-        _require(key[:depth] == keys[0][:depth], "keys agree up to the byte where they part")
-        _require(isinstance(child, Leaf) or child.depth > depth, "children part keys later than their parents")
+def _check_children(inner: Inner) -> None:
+    for label, child in inner.children.items():
+        for below in [child.prefix] if isinstance(child, Inner) else child:
+            _require(below.startswith(inner.prefix), "all below begins with the prefix")
+            _require(inner.label(below) == label, "a label is the next byte of all below it")
+        _require(isinstance(child, dict) or child.depth > inner.depth, "children part keys later than their parents")
 
 
 def _check_deadlines(index: DeadlineIndex, leaves: list[Leaf]) -> None:

@@ -1,33 +1,34 @@
-"""Key order below a node, made when it is asked for: children are kept in dicts, and sorted one node at a time.
+"""Key order below a node, made when it is asked for: children and leaves are kept in dicts, and sorted one at a time.
 
-An iteration is a list of waiting nodes, the next one last. Its length is bounded by the height of the tree times
-the 257 children a node can have, whatever the number of keys.
+An iteration is a list of what waits, the next one last. Its length is bounded by the height of the tree times the 257
+children a node can have, and the leaves of one twig, whatever the number of keys.
 """
 
-from synap.radix.nodes import Inner, Node, mismatch
+from typing import TypeAlias
+
+from synap.radix.nodes import Inner, Leaf, Node
+from synap.radix.twigs import leaves_from
+
+Waiting: TypeAlias = list[Node | Leaf]
 
 
-def seek(node: Node, start: bytes) -> list[Node]:
-    """Nodes that together hold the leaves below ``node`` with keys not less than ``start``, the last one first."""
-    top = node
-    # Any leaf does that shares as many first bytes with start as any other: it tells where start parts from all keys.
-    while isinstance(node, Inner):
-        depth, children = node.depth, node.children
-        node = children.get(start[depth : depth + 1]) or next(iter(children.values()))
-    parting = mismatch(start, node.key)
-    waiting: list[Node] = []
-    below = top
-    # Down to where start parts from all keys: of each node only what lies after the way down is needed ...
-    while isinstance(below, Inner) and below.depth < parting:
-        label = start[below.depth : below.depth + 1]
-        way = below.children[label]
-        waiting += [later for later in children_from(below, label) if later is not way]
-        below = way
-    # ... and what start has led to is needed from its own next byte on, or as a whole, or not at all.
-    if isinstance(below, Inner) and below.depth == parting:
-        waiting += children_from(below, start[parting : parting + 1])
-    elif node.key[parting : parting + 1] >= start[parting : parting + 1]:
-        waiting.append(below)
+def seek(top: Node, start: bytes) -> Waiting:
+    """What together holds the leaves below ``top`` with keys not less than ``start``, the last one first."""
+    waiting: Waiting = []
+    node: Node | None = top
+    seen = 0
+    # As long as start goes the same way as keys do, only what lies after that way is needed of each node ...
+    while isinstance(node, Inner) and start.startswith(node.prefix[seen:], seen):
+        label = node.label(start)
+        # The least label that is greater; also where this one is the end of a key.
+        waiting += children_from(node, label + b"\0")
+        seen = node.depth
+        node = node.children.get(label)
+    # ... and what the way has led to is needed in part, if it is a twig, or as a whole, or not at all.
+    if isinstance(node, Inner):
+        waiting += [node] if node.prefix > start else []
+    elif node is not None:
+        waiting += leaves_from(node, start)
     return waiting
 
 

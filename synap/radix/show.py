@@ -2,9 +2,10 @@
 
 ::
 
-    byte 3, 2 keys           keys part at byte 3 (counted from 0), two of them are below
-    ├ end ─ 'ann'            the key that ends at byte 3
-    └ : ─ 'ann:cart'         the keys with a colon there: only one, so the rest of it needs no node
+    4 keys 'ann…'             four keys are below, and all begin with these bytes
+    ├ end ─ 'ann'             the one that ends there, in a twig of its own
+    ├ : ─ 'ann:cart'          the ones with a colon there: only one
+    └ a ─ 'anna' 'annals'     the ones with an a there, in order, though a twig does not keep them so
 
 Only for people: the lines of a tree that is very deep are as long as it is deep.
 """
@@ -17,7 +18,7 @@ def show(tree: PurePythonTree) -> str:
     """The tree as lines of text, in key order; an empty tree is an empty text."""
     lines = []
     # Each waiting node with what stands before it on its own line, and on the lines of its children.
-    waiting: list[tuple[str, str, Node]] = [] if tree.root is None else [("", "", tree.root)]
+    waiting: list[tuple[str, str, Node]] = [("", "", tree.root)]
     while waiting:
         own, further, node = waiting.pop()
         lines.append(own + _text(node))
@@ -28,8 +29,9 @@ def show(tree: PurePythonTree) -> str:
 
 def _text(node: Node) -> str:
     if isinstance(node, Inner):
-        return f"byte {node.depth}, {node.count} keys"
-    return repr(node.key)[1:]
+        prefix = repr(node.prefix)[1:]
+        return f"{node.count} keys {prefix[:-1]}…{prefix[-1]}"
+    return " ".join(repr(key)[1:] for key in sorted(node))
 
 
 def _branches(inner: Inner, indent: str) -> list[tuple[str, str, Node]]:

@@ -5,14 +5,17 @@ from collections.abc import Callable
 import pytest
 
 from synap.radix.check import check
-from synap.radix.nodes import Inner, Leaf, Node
+from synap.radix.nodes import Inner, Leaf, Twig, leaves
 from synap.radix.tree import PurePythonTree
 
 
 def sound_tree() -> PurePythonTree:
-    """Node for byte 0 over (node for byte 1 over aa, ab), b; a and b share a bucket, c has its own, d has none."""
-    tree = PurePythonTree()
-    for key, deadline_ms in [(b"aa", 1), (b"ab", 2), (b"b", 5000), (b"c", None)]:
+    """Twigs of two keys at most: node '' over (node 'a' over aa, ab, ac), (b, bb).
+
+    aa and ab share a bucket, b has its own, the others have none.
+    """
+    tree = PurePythonTree(twig_keys=2)
+    for key, deadline_ms in [(b"aa", 1), (b"ab", 2), (b"ac", None), (b"b", 5000), (b"bb", None)]:
         tree.put(key, 0, b"v", deadline_ms, 1)
     return tree
 
@@ -28,23 +31,48 @@ def inner(tree: PurePythonTree) -> Inner:
     return node
 
 
-def leaf(tree: PurePythonTree, key: bytes) -> Leaf:
-    node: Node = top(tree)
-    while isinstance(node, Inner):
-        node = node.children[key[node.depth : node.depth + 1]]
+def twig(tree: PurePythonTree) -> Twig:
+    node = top(tree).children[b"b"]
+    assert isinstance(node, dict)
     return node
 
 
+def leaf(tree: PurePythonTree, key: bytes) -> Leaf:
+    (found,) = (leaf for leaf in leaves(tree.root) if leaf.key == key)
+    return found
+
+
 def lose_a_child(tree: PurePythonTree) -> None:
-    del inner(tree).children[b"b"]
+    inner(tree).children = {b"a": inner(tree).children[b"a"]}
+
+
+def leave_an_empty_twig(tree: PurePythonTree) -> None:
+    inner(tree).children[b"d"] = {}
+
+
+def overfill_a_twig(tree: PurePythonTree) -> None:
+    twig(tree)[b"bc"] = Leaf(b"bc", 0, b"v", 1)
+    top(tree).count += 1
+
+
+def allow_larger_twigs(tree: PurePythonTree) -> None:
+    tree.twig_keys = 3
+
+
+def exchange_keys(tree: PurePythonTree) -> None:
+    leaf(tree, b"bb").key = b"bx"
 
 
 def miscount(tree: PurePythonTree) -> None:
-    top(tree).count = 3
+    top(tree).count = 4
 
 
 def miscount_below(tree: PurePythonTree) -> None:
-    inner(tree).count = 3
+    inner(tree).count = 4
+
+
+def miscount_the_depth(tree: PurePythonTree) -> None:
+    inner(tree).depth = 2
 
 
 def swap_labels(tree: PurePythonTree) -> None:
@@ -53,12 +81,20 @@ def swap_labels(tree: PurePythonTree) -> None:
 
 
 def change_a_skipped_byte(tree: PurePythonTree) -> None:
-    leaf(tree, b"ab").key = b"xb"
+    inner(tree).children[b"b"] = {b"xb": Leaf(b"xb", 0, b"v", 1)}
 
 
-def turn_depths_around(tree: PurePythonTree) -> None:
-    inner(tree).depth = top(tree).depth = 0
-    inner(tree).children = {b"a": leaf(tree, b"aa"), b"b": leaf(tree, b"b")}
+def change_a_prefix_above_another(tree: PurePythonTree) -> None:
+    top(tree).prefix, top(tree).depth = b"x", 1
+
+
+def forget_a_prefix(tree: PurePythonTree) -> None:
+    inner(tree).prefix, inner(tree).depth = b"", 0
+
+
+def part_keys_twice_at_one_place(tree: PurePythonTree) -> None:
+    forget_a_prefix(tree)
+    top(tree).children[b""] = top(tree).children.pop(b"a")
 
 
 def leave_an_empty_span(tree: PurePythonTree) -> None:
@@ -95,11 +131,11 @@ def take_a_deadline_behind_the_index(tree: PurePythonTree) -> None:
 
 
 def link_a_leaf_without_a_deadline(tree: PurePythonTree) -> None:
-    leaf(tree, b"c").after = leaf(tree, b"b")
+    leaf(tree, b"ac").after = leaf(tree, b"b")
 
 
 def grow_a_value(tree: PurePythonTree) -> None:
-    leaf(tree, b"c").value = b"longer"
+    leaf(tree, b"ac").value = b"longer"
 
 
 def test_a_sound_tree_passes() -> None:
@@ -111,11 +147,18 @@ def test_a_sound_tree_passes() -> None:
     ("damage", "invariant"),
     [
         (lose_a_child, "two children or more"),
-        (miscount, "number of leaves below"),
-        (miscount_below, "number of leaves below"),
-        (swap_labels, "next byte of the keys below"),
-        (change_a_skipped_byte, "agree up to the byte"),
-        (turn_depths_around, "part keys later than their parents"),
+        (leave_an_empty_twig, "no twig is empty"),
+        (overfill_a_twig, "a twig has few keys"),
+        (allow_larger_twigs, "more keys than a twig may have"),
+        (exchange_keys, "knows its leaves by their keys"),
+        (miscount, "number of keys below"),
+        (miscount_below, "number of keys below"),
+        (miscount_the_depth, "length of the prefix"),
+        (swap_labels, "next byte of all below"),
+        (change_a_skipped_byte, "begins with the prefix"),
+        (change_a_prefix_above_another, "begins with the prefix"),
+        (forget_a_prefix, "next byte of all below"),
+        (part_keys_twice_at_one_place, "part keys later than their parents"),
         (leave_an_empty_span, "no span is empty"),
         (put_a_bucket_into_another_span, "bucket is in its span"),
         (miscount_buckets, "all buckets are counted"),
@@ -125,7 +168,7 @@ def test_a_sound_tree_passes() -> None:
         (change_a_deadline_behind_the_index, "a leaf is in its bucket"),
         (take_a_deadline_behind_the_index, "a leaf is in its bucket"),
         (link_a_leaf_without_a_deadline, "in no chain"),
-        (grow_a_value, "memory is what the nodes weigh"),
+        (grow_a_value, "memory is what entries, nodes and deadlines occupy"),
     ],
 )
 def test_damage_is_named(damage: Callable[[PurePythonTree], None], invariant: str) -> None:

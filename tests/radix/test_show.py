@@ -20,25 +20,25 @@ def put(tree: PurePythonTree, *keys: bytes) -> str:
 
 
 def test_the_drawings_that_explain_the_tree_are_true() -> None:
-    tree = PurePythonTree()
+    tree = PurePythonTree(twig_keys=2)
     story = [
         put(tree, b"ann:cart", b"ann:cards"),
-        put(tree, b"bob"),
         put(tree, b"ann:login"),
         put(tree, b"ann:theme"),
-        put(tree, b"bobby"),
+        put(tree, b"bob"),
+        put(tree, b"bobby", b"bobcat"),
     ]
-    tree.delete(b"ann:cards")
-    story.append(show(tree))
     tree.delete_prefix(b"ann")
+    story.append(show(tree))
+    tree.delete(b"bobcat")
     story.append(show(tree))
     assert drawings(synap.radix.tree.__doc__) == story
 
 
 def test_the_legend_is_true() -> None:
-    tree = PurePythonTree()
+    drawn = put(PurePythonTree(twig_keys=2), b"ann", b"ann:cart", b"annals", b"anna")
     (legend,) = drawings(synap.radix.show.__doc__)
-    assert [line[:24].rstrip() for line in legend.splitlines()] == put(tree, b"ann", b"ann:cart").splitlines()
+    assert [line[:25].rstrip() for line in legend.splitlines()] == drawn.splitlines()
 
 
 def test_an_empty_tree_and_a_single_key() -> None:
@@ -48,10 +48,20 @@ def test_an_empty_tree_and_a_single_key() -> None:
 
 
 def test_bytes_that_cannot_be_printed_are_escaped() -> None:
-    drawn = put(PurePythonTree(), b"\x00", b"\xff'", b"")
-    assert drawn.splitlines() == ["byte 0, 3 keys", "├ end ─ ''", "├ \\x00 ─ '\\x00'", '└ \\xff ─ "\\xff\'"']
+    tree = PurePythonTree(twig_keys=1)
+    assert put(tree, b"\x00", b"\xff'", b"").splitlines() == [
+        "3 keys '…'",
+        "├ end ─ ''",
+        "├ \\x00 ─ '\\x00'",
+        '└ \\xff ─ "\\xff\'"',
+    ]
+    assert put(tree, b"\xff'\x01").splitlines()[-3:] == [
+        '└ \\xff ─ 2 keys "\\xff\'…"',
+        '         ├ end ─ "\\xff\'"',
+        '         └ \\x01 ─ "\\xff\'\\x01"',
+    ]
 
 
 def test_a_deep_tree_is_drawn_without_a_stack() -> None:
-    tree = PurePythonTree()
+    tree = PurePythonTree(twig_keys=1)
     assert len(put(tree, *(b"a" * size for size in range(1500, 0, -1))).splitlines()) == 2 * 1500 - 1
