@@ -167,7 +167,10 @@ class Keys(Query[KeyPage], frozen=True):
 
 
 class Scan(Query[Page], frozen=True):
-    """The first ``limit`` keys under ``prefix`` that come after the key ``after`` (None: from the start)."""
+    """The live ones of the next ``limit`` keys under ``prefix`` after the key ``after`` (None: from the start).
+
+    A page may hold fewer, where some are due, and the scan still goes on.
+    """
 
     prefix: bytes
     after: bytes | None

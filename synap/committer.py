@@ -112,6 +112,9 @@ class Committer:
         Cancelling stops the waiting; the command may be carried out all the same. Raises ``CommandError`` (refused),
         ``UnavailableError`` (surely not carried out) or ``LogFailedError`` (nobody knows).
         """
+        if self._ended:
+            # Who was cancelled together with the store shall hear of that, and not of this.
+            await trio.lowlevel.checkpoint_if_cancelled()
         pending = _Pending(command)
         self._enqueue(pending)
         await pending.done.wait()

@@ -3,6 +3,11 @@
 import random
 
 import pytest
+from hypothesis import settings
+
+# Two cores, shared with a server that is being killed: how long an example takes says nothing about the code.
+settings.register_profile("synap", deadline=None)
+settings.load_profile("synap")
 
 _SEED = pytest.StashKey[int]()
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import TypeVar, cast
 
 from synap.commands import Count, Exists, Get, GetMany, Query, Scan, TimeToLive
-from synap.errors import InvalidValueError
+from synap.errors import InvalidValueError, TooLargeError
 from synap.keyspace.glob import compile_glob, literal_prefix
-from synap.keyspace.limits import Limits
+from synap.keyspace.limits import PATTERN_MAX_BYTES, Limits
 from synap.keyspace.state import Keyspace
 from synap.results import Found, Page, TimeLeft
 
@@ -26,8 +26,10 @@ def match_keys(keyspace: Keyspace, pattern: bytes, after: bytes | None, visits: 
     """The live keys that match a glob pattern among the next ``visits`` keys after the key ``after``.
 
     ``next_after`` of the result continues the walk, None at its end. Only keys that begin as the pattern does are
-    visited. Raises ``InvalidValueError`` where the pattern is not UTF-8.
+    visited. Raises ``InvalidValueError`` where the pattern is not UTF-8, ``TooLargeError`` where it is too long.
     """
+    if len(pattern) > PATTERN_MAX_BYTES:
+        raise TooLargeError("pattern", len(pattern), PATTERN_MAX_BYTES)
     try:
         text = pattern.decode()
     except UnicodeDecodeError as cause:

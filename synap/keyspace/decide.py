@@ -19,7 +19,7 @@ from synap.commands import (
     SetMany,
     Write,
 )
-from synap.errors import InvalidTtlError, InvalidValueError, VersionMismatchError
+from synap.errors import CommandError, InvalidTtlError, InvalidValueError, VersionMismatchError
 from synap.keyspace.limits import Limits, checked_deadline, deadline_after
 from synap.keyspace.overlay import Overlay
 from synap.radix import Entry
@@ -39,7 +39,7 @@ def decide(command: Write[R], overlay: Overlay, limits: Limits) -> R:
     before = len(overlay.events)
     try:
         return cast("R", _DECIDERS[type(command)](command, overlay, limits))
-    except Exception:
+    except CommandError:
         assert len(overlay.events) == before, "a refused command must leave no event"
         raise
 

@@ -8,6 +8,10 @@ MAX_TTL_MS = 10 * 365 * 24 * 60 * 60 * 1000
 """Ten years. A longer time to live is a mistake of units more often than a wish."""
 
 
+PATTERN_MAX_BYTES = 1024
+"""Of a glob pattern. Matching takes time in proportion to pattern and key, and the pattern is the caller's."""
+
+
 class Limits(msgspec.Struct, frozen=True):
     """Sizes in bytes."""
 

@@ -11,11 +11,11 @@ from synap.radix.tree import PurePythonTree
 
 def check(tree: PurePythonTree) -> None:
     """Raise ``AssertionError``, naming the invariant, where one does not hold."""
-    _check_shape(tree.root, tree.twig_keys)
-    entries = list(leaves(tree.root))
-    _check_deadlines(tree.deadlines, entries)
+    _check_shape(tree.by_key.root, tree.by_key.twig_keys)
+    entries = list(leaves(tree.by_key.root))
+    _check_deadlines(tree.by_deadline, entries)
     expected_bytes = (
-        sum(map(entry_bytes, entries)) + sum(map(node_bytes, walk(tree.root))) + tree.deadlines.memory_bytes
+        sum(map(entry_bytes, entries)) + sum(map(node_bytes, walk(tree.by_key.root))) + tree.by_deadline.memory_bytes
     )
     _require(tree.memory_bytes == expected_bytes, "memory is what entries, nodes and deadlines occupy")
 

@@ -72,8 +72,9 @@ class Tree(Protocol):
         ...
 
     def due(self, now_ms: int, limit: int | None = None) -> list[bytes]:
-        """Up to ``limit`` keys with a deadline not after ``now_ms``, earliest first (equal ones by key).
+        """The keys with a deadline not after ``now_ms``, earliest first (equal ones by key), at most ``limit``."""
+        ...
 
-        Where more are due, those of an earlier second are among them; which of the same second, is open.
-        """
+    def next_deadline(self) -> int | None:
+        """The earliest deadline of all, None where no entry has one."""
         ...

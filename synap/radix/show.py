@@ -1,4 +1,4 @@
-"""Draws a live tree, in the notation of the drawings that explain it in ``tree.py``.
+"""Draws a live tree, in the notation of the drawings that explain it in ``keys.py``.
 
 ::
 
@@ -18,7 +18,7 @@ def show(tree: PurePythonTree) -> str:
     """The tree as lines of text, in key order; an empty tree is an empty text."""
     lines = []
     # Each waiting node with what stands before it on its own line, and on the lines of its children.
-    waiting: list[tuple[str, str, Node]] = [("", "", tree.root)]
+    waiting: list[tuple[str, str, Node]] = [("", "", tree.by_key.root)]
     while waiting:
         own, further, node = waiting.pop()
         lines.append(own + _text(node))

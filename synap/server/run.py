@@ -9,8 +9,10 @@ When the log fails, nothing is finished or sealed: whoever waits is told so, and
 exit code, so that a supervisor starts it anew and recovery reads what the disk really holds.
 """
 
+import os
 import signal
 import socket
+import threading
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -39,6 +41,11 @@ FAILURE_GRACE_S = 1.0
 
 DRAIN_MAX_S = 3.0
 """How long waiting writes may take at the end. With the connections' grace, less than the ten seconds promised."""
+
+HANG_MAX_S = 1.0
+"""After the signal that means "at once", how long the disk may take to answer."""
+
+EXIT_FORCED = 130
 
 _logger = structlog.get_logger("synap.server")
 
@@ -78,6 +85,13 @@ def _max_connections(wanted: int) -> int:
     return room
 
 
+def _end_anyhow_after(seconds: float) -> None:
+    """End the process even if it hangs, as in a call to the disk that does not return. What is on the disk is sound."""
+    hanging = threading.Timer(seconds, os._exit, [EXIT_FORCED])
+    hanging.daemon = True
+    hanging.start()
+
+
 class _Server:
     """One run of the server, from bound sockets to the end."""
 
@@ -113,6 +127,7 @@ class _Server:
             if self._stop.is_set() or not self._service.loaded:
                 _logger.warning("ending at once", signal=signal.Signals(number).name)
                 everything.cancel()
+                _end_anyhow_after(HANG_MAX_S)
             else:
                 _logger.info("stopping", signal=signal.Signals(number).name)
                 self._stop.set()

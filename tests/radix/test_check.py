@@ -21,8 +21,8 @@ def sound_tree() -> PurePythonTree:
 
 
 def top(tree: PurePythonTree) -> Inner:
-    assert isinstance(tree.root, Inner)
-    return tree.root
+    assert isinstance(tree.by_key.root, Inner)
+    return tree.by_key.root
 
 
 def inner(tree: PurePythonTree) -> Inner:
@@ -38,7 +38,7 @@ def twig(tree: PurePythonTree) -> Twig:
 
 
 def leaf(tree: PurePythonTree, key: bytes) -> Leaf:
-    (found,) = (leaf for leaf in leaves(tree.root) if leaf.key == key)
+    (found,) = (leaf for leaf in leaves(tree.by_key.root) if leaf.key == key)
     return found
 
 
@@ -56,7 +56,7 @@ def overfill_a_twig(tree: PurePythonTree) -> None:
 
 
 def allow_larger_twigs(tree: PurePythonTree) -> None:
-    tree.twig_keys = 3
+    tree.by_key.twig_keys = 3
 
 
 def exchange_keys(tree: PurePythonTree) -> None:
@@ -98,20 +98,20 @@ def part_keys_twice_at_one_place(tree: PurePythonTree) -> None:
 
 
 def leave_an_empty_span(tree: PurePythonTree) -> None:
-    tree.deadlines.spans[9] = {}
+    tree.by_deadline.spans[9] = {}
 
 
 def put_a_bucket_into_another_span(tree: PurePythonTree) -> None:
-    tree.deadlines.spans[1] = {4: tree.deadlines.spans[0].pop(4)}
+    tree.by_deadline.spans[1] = {4: tree.by_deadline.spans[0].pop(4)}
 
 
 def miscount_buckets(tree: PurePythonTree) -> None:
-    tree.deadlines.bucket_count += 1
+    tree.by_deadline.bucket_count += 1
 
 
 def forget_a_bucket(tree: PurePythonTree) -> None:
-    del tree.deadlines.spans[0][4]
-    tree.deadlines.bucket_count -= 1
+    del tree.by_deadline.spans[0][4]
+    tree.by_deadline.bucket_count -= 1
 
 
 def forget_a_link(tree: PurePythonTree) -> None:

@@ -1,8 +1,8 @@
 import re
 import textwrap
 
+import synap.radix.keys
 import synap.radix.show
-import synap.radix.tree
 from synap.radix.show import show
 from synap.radix.tree import PurePythonTree
 
@@ -32,7 +32,7 @@ def test_the_drawings_that_explain_the_tree_are_true() -> None:
     story.append(show(tree))
     tree.delete(b"bobcat")
     story.append(show(tree))
-    assert drawings(synap.radix.tree.__doc__) == story
+    assert drawings(synap.radix.keys.__doc__) == story
 
 
 def test_the_legend_is_true() -> None:

@@ -1,0 +1,227 @@
+"""Every query, and walks over keys that change meanwhile."""
+
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synap.commands import Count, Exists, Get, GetMany, Query, Scan, TimeToLive
+from synap.errors import InvalidKeyError, InvalidValueError, TooLargeError
+from synap.events import EntryDeleted, EntrySet
+from synap.keyspace import Keyspace, answer, match_keys
+from synap.keyspace.limits import PATTERN_MAX_BYTES
+from synap.radix import Tree, new_tree
+from synap.results import Found, Page, TimeLeft
+
+from .build import LIMITS, NOW, R, keyspace_of, put
+
+
+def ask(keyspace: Keyspace, query: Query[R]) -> R:
+    return answer(query, keyspace, NOW, LIMITS)
+
+
+@pytest.fixture
+def keyspace() -> Keyspace:
+    return keyspace_of(
+        put(b"plain", b"1"), put(b"timed", b"2", NOW + 1), put(b"due", b"3", NOW), EntrySet(b"raw", 2, b"\xff", None)
+    )
+
+
+PLAIN = Found(0, b"1", None, 1)
+TIMED = Found(0, b"2", NOW + 1, 2)
+
+
+# --- single keys -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "found", "left"),
+    [
+        (b"plain", PLAIN, TimeLeft(exists=True, ms=None)),
+        (b"timed", TIMED, TimeLeft(exists=True, ms=1)),
+        (b"raw", Found(2, b"\xff", None, 4), TimeLeft(exists=True)),
+        (b"due", None, TimeLeft(exists=False)),
+        (b"missing", None, TimeLeft(exists=False)),
+    ],
+)
+def test_one_key(keyspace: Keyspace, key: bytes, found: Found | None, left: TimeLeft) -> None:
+    assert ask(keyspace, Get(key)) == found
+    assert ask(keyspace, GetMany((key, key))) == (found, found)
+    assert ask(keyspace, Exists(key)) is (found is not None)
+    assert ask(keyspace, TimeToLive(key)) == left
+
+
+def test_many_keys_come_in_the_order_asked(keyspace: Keyspace) -> None:
+    assert ask(keyspace, GetMany(())) == ()
+    assert ask(keyspace, GetMany((b"timed", b"due", b"plain", b"timed"))) == (TIMED, None, PLAIN, TIMED)
+
+
+@pytest.mark.parametrize("query", [Get, Exists, TimeToLive, lambda key: GetMany((b"plain", key))])
+def test_every_query_checks_its_keys(keyspace: Keyspace, query: type[Get]) -> None:
+    for key, error in ((b"", InvalidKeyError), (b"\xff", InvalidKeyError), (b"k" * 65_537, TooLargeError)):
+        with pytest.raises(error):
+            ask(keyspace, query(key))
+
+
+@pytest.mark.parametrize(("prefix", "count"), [(b"", 3), (b"p", 1), (b"t", 1), (b"d", 0), (b"x", 0), (b"\xff", 0)])
+def test_count(keyspace: Keyspace, prefix: bytes, count: int) -> None:
+    assert ask(keyspace, Count(prefix)) == count
+
+
+# --- scan ------------------------------------------------------------------------------------------------
+
+
+def test_a_scan_goes_through_the_living_keys_in_order(keyspace: Keyspace) -> None:
+    assert ask(keyspace, Scan(b"", None, 10)) == Page([b"plain", b"raw", b"timed"], None)
+    # A page may hold fewer keys than it may, here none: the due key was visited, too.
+    first = ask(keyspace, Scan(b"", None, 1))
+    assert first == Page([], b"due")
+    assert ask(keyspace, Scan(b"", first.next_after, 2)) == Page([b"plain", b"raw"], b"raw")
+    assert ask(keyspace, Scan(b"", b"raw", 2)) == Page([b"timed"], None)
+
+
+@pytest.mark.parametrize("after", [b"timed", b"z", b"\xff\xff"])
+def test_a_cursor_behind_the_last_key(keyspace: Keyspace, after: bytes) -> None:
+    assert ask(keyspace, Scan(b"", after, 10)) == Page([], None)
+
+
+@pytest.mark.parametrize(
+    ("after", "keys"),
+    [
+        (None, [b"b", b"b\0", b"b\0\0", b"ba"]),
+        (b"b", [b"b\0", b"b\0\0", b"ba"]),
+        (b"b\0", [b"b\0\0", b"ba"]),
+        (b"a", [b"b", b"b\0", b"b\0\0", b"ba"]),
+        (b"b\0a", [b"ba"]),
+        (b"c", []),
+    ],
+)
+def test_a_scan_under_a_prefix_goes_on_after_its_cursor(after: bytes | None, keys: list[bytes]) -> None:
+    keyspace = keyspace_of(*map(put, [b"a", b"b", b"b\0", b"b\0\0", b"ba", b"c"]))
+    assert ask(keyspace, Scan(b"b", after, 10)) == Page(keys, None)
+
+
+def test_a_page_that_is_just_full_is_the_last_one() -> None:
+    keyspace = keyspace_of(put(b"a"), put(b"b"))
+    assert ask(keyspace, Scan(b"", None, 2)) == Page([b"a", b"b"], None)
+
+
+_few = st.integers(0, 30).map(lambda number: b"%02d" % number)
+
+
+@settings(deadline=None)
+@given(
+    st.sets(_few, max_size=20),
+    st.lists(st.lists(st.tuples(_few, st.sampled_from(["put", "delete", "due"])), max_size=5), max_size=20),
+    st.integers(1, 4),
+)
+def test_a_scan_is_complete_for_what_lives_throughout(
+    keys: set[bytes], changes: list[list[tuple[bytes, str]]], limit: int
+) -> None:
+    keyspace = keyspace_of(*map(put, keys))
+    throughout, ever = set(keys), set(keys)
+    seen: list[bytes] = []
+    after: bytes | None = None
+    for round_of_changes in [*changes, *[[]] * 31]:
+        page = ask(keyspace, Scan(b"", after, limit))
+        assert len(page.keys) <= limit
+        seen += page.keys
+        after = page.next_after
+        if after is None:
+            break
+        for key, change in round_of_changes:
+            if change == "delete":
+                keyspace.apply(keyspace.seq + 1, EntryDeleted(key))
+                throughout.discard(key)
+            else:
+                keyspace.apply(keyspace.seq + 1, put(key, b"", NOW if change == "due" else None))
+                ever.add(key)
+                if change == "due":
+                    throughout.discard(key)
+    assert after is None
+    assert seen == sorted(set(seen))
+    assert throughout <= set(seen) <= ever
+
+
+# --- patterns --------------------------------------------------------------------------------------------
+
+
+class CountingTree:
+    """A tree that counts the keys it shows in a walk."""
+
+    def __init__(self) -> None:
+        self.tree = new_tree()
+        self.shown = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.tree, name)
+
+    def keys(self, prefix: bytes, start: bytes) -> Iterator[bytes]:
+        for key in self.tree.keys(prefix, start):
+            self.shown += 1
+            yield key
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matching", "shown"),
+    [
+        (b"k:3", [b"k:3"], 11),
+        (b"k:1?", [b"k:%d" % number for number in range(10, 20)], 11),
+        (b"k:1*5", [b"k:15"], 11),
+        (b"*:99", [b"k:99"], 100),
+        (b"x*", [], 0),
+    ],
+)
+def test_matching_visits_what_begins_as_the_pattern_does(pattern: bytes, matching: list[bytes], shown: int) -> None:
+    tree = CountingTree()
+    keyspace = Keyspace(cast("Tree", tree))
+    for number in range(100):
+        keyspace.apply(number + 1, put(b"k:%d" % number))
+    assert match_keys(keyspace, pattern, None, 1000, NOW) == Page(matching, None)
+    assert tree.shown == shown
+
+
+def test_matching_stops_after_so_many_visits() -> None:
+    tree = CountingTree()
+    keyspace = Keyspace(cast("Tree", tree))
+    for number in range(100):
+        keyspace.apply(number + 1, put(b"%02d" % number, b"", NOW if number % 7 == 0 else None))
+    matching: list[bytes] = []
+    after: bytes | None = None
+    pieces = 0
+    while after is not None or not pieces:
+        pieces += 1
+        tree.shown = 0
+        page = match_keys(keyspace, b"*[05]", after, 9, NOW)
+        # It looks at one key more, to know whether there is one.
+        assert tree.shown <= 10
+        matching += page.keys
+        after = page.next_after
+    assert pieces == 12
+    assert matching == [b"%02d" % number for number in range(0, 100, 5) if number % 7]
+
+
+def test_due_keys_do_not_match(keyspace: Keyspace) -> None:
+    assert match_keys(keyspace, b"*", None, 10, NOW).keys == [b"plain", b"raw", b"timed"]
+    assert match_keys(keyspace, b"due", None, 10, NOW).keys == []
+    assert match_keys(keyspace, b"due", None, 10, NOW - 1).keys == [b"due"]
+
+
+def test_characters_are_characters_not_bytes() -> None:
+    keyspace = keyspace_of(put("ü".encode()), put("üü".encode()))
+    assert match_keys(keyspace, b"?", None, 10, NOW).keys == ["ü".encode()]
+    assert match_keys(keyspace, "ü[ü]".encode(), None, 10, NOW).keys == ["üü".encode()]
+
+
+def test_a_pattern_that_is_no_text(keyspace: Keyspace) -> None:
+    with pytest.raises(InvalidValueError, match="pattern must be UTF-8; byte 1 is not"):
+        match_keys(keyspace, b"a\xff", None, 10, NOW)
+
+
+def test_a_pattern_has_a_limit(keyspace: Keyspace) -> None:
+    assert match_keys(keyspace, b"*" * PATTERN_MAX_BYTES, None, 1000, NOW).keys
+    with pytest.raises(TooLargeError) as refusal:
+        match_keys(keyspace, b"*" * (PATTERN_MAX_BYTES + 1), None, 1000, NOW)
+    assert (refusal.value.what, refusal.value.limit) == ("pattern", PATTERN_MAX_BYTES)

@@ -1,0 +1,519 @@
+"""Group commit: who shares a frame, who is answered when, and what becomes of everybody when the log fails."""
+
+import contextlib
+import errno
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+import trio
+from msgspec import structs
+from trio.testing import wait_all_tasks_blocked
+
+from synap import committer as committer_module
+from synap.codec import encode_events
+from synap.commands import (
+    Command,
+    Delete,
+    DeleteMany,
+    DeletePrefix,
+    Expire,
+    GetTouch,
+    Kind,
+    Pair,
+    Persist,
+    PurgeExpired,
+    SetMany,
+    Write,
+)
+from synap.committer import BATCH_FULL_BYTES, COMMAND_MAX_BYTES, QUEUE_MAX_BYTES, Committer, _extent
+from synap.errors import (
+    DiskFullError,
+    InvalidKeyError,
+    LogConflictError,
+    LogFailedError,
+    NotReadyError,
+    OverloadedError,
+    TooLargeError,
+    VersionMismatchError,
+)
+from synap.events import EntryDeleted, EntrySet
+from synap.keyspace import Keyspace, Limits, Overlay, decide
+from synap.radix import new_tree
+from synap.results import Written
+from synap.wal.format import MAX_RAW_BYTES
+
+from .engine import NOW, GateLog, Sent, outcomes, send, set_text
+
+LOG_FAILED = LogFailedError("fdatasync", Path("x.wal"), OSError(errno.EIO, "Input/output error"))
+DISK_FULL = DiskFullError("no room")
+
+
+class Bench:
+    """A committer at work on a gate log, and the commands that were sent to it."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self.log = GateLog()
+        self.keyspace = Keyspace(new_tree())
+        self.now_ms = NOW
+        self.committer = Committer(self.keyspace, self.log, lambda: self.now_ms, Limits())
+        self.scope = trio.CancelScope()
+        self.ended: BaseException | None = None
+        self._nursery = nursery
+
+    async def run(self) -> None:
+        with self.scope:
+            try:
+                await self.committer.run()
+            except Exception as error:  # noqa: BLE001  # whatever ended it is what the tests ask for
+                self.ended = error
+
+    async def send(self, *commands: Write[object]) -> list[Sent]:
+        async def submit(command: Command[object]) -> object:
+            return await self.committer.submit(cast("Write[object]", command))
+
+        return await send(self._nursery, submit, *commands)
+
+    async def release(self) -> None:
+        self.log.release()
+        await wait_all_tasks_blocked()
+
+    async def held_up(self) -> Sent:
+        """Shut the gate before a first command; whatever is sent from now on gathers behind it."""
+        self.log.shut()
+        (first,) = await self.send(set_text(b"first"))
+        return first
+
+    def view(self) -> dict[bytes, bytes]:
+        """What a reader sees."""
+        return {item[0]: item[2] for item in self.keyspace.tree.items()}
+
+
+@pytest.fixture
+async def bench(nursery: trio.Nursery) -> AsyncIterator[Bench]:
+    bench = Bench(nursery)
+    nursery.start_soon(bench.run)
+    yield bench
+    bench.log.release()
+    nursery.cancel_scope.cancel()
+
+
+# --- batches ---------------------------------------------------------------------------------------------
+
+
+async def test_a_single_write_is_answered_when_it_is_durable(bench: Bench) -> None:
+    bench.log.shut()
+    (sent,) = await bench.send(set_text(b"a", b"1"))
+    assert (sent.outcome, bench.view(), bench.committer.waiting) == ([], {}, 0)
+    assert bench.committer.writing_since is not None
+    await bench.release()
+    assert (sent.outcome, bench.view()) == ([Written(written=True, version=1)], {b"a": b"1"})
+    assert bench.committer.writing_since is None
+
+
+async def test_what_gathers_behind_an_append_shares_one_frame(bench: Bench) -> None:
+    first = await bench.held_up()
+    sent = await bench.send(*[set_text(b"%d" % number) for number in range(20)], Delete(b"7"))
+    assert (bench.committer.waiting, bench.log.attempts, outcomes(sent)) == (21, 1, [[]] * 21)
+    await bench.release()
+    assert [len(batch) for batch in bench.log.batches()] == [1, 21]
+    assert outcomes([first, *sent]) == [*[[Written(written=True, version=seq)] for seq in range(1, 22)], [True]]
+    assert bench.keyspace.seq == bench.log.last_seq == 22
+
+
+async def test_the_second_frame_waits_for_the_first(bench: Bench) -> None:
+    await bench.held_up()
+    (second,) = await bench.send(set_text(b"second"))
+    bench.log.release()
+    bench.log.shut()
+    await wait_all_tasks_blocked()
+    assert (bench.log.attempts, bench.view(), second.outcome) == (2, {b"first": b"v"}, [])
+
+
+async def test_commands_of_a_batch_see_those_before_them(bench: Bench) -> None:
+    await bench.held_up()
+    sent = await bench.send(
+        set_text(b"a", b"1", only_if_absent=True),
+        set_text(b"a", b"2", only_if_absent=True),
+        structs.replace(set_text(b"a", b"3"), if_version=2),
+        structs.replace(set_text(b"a", b"4"), if_version=2),
+        Delete(b"a"),
+        Delete(b"a"),
+        GetTouch(b"a", 5),
+    )
+    await bench.release()
+    results = [outcome[0] for outcome in outcomes(sent)]
+    assert results[:3] == [Written(written=True, version=2), Written(written=False, version=2), Written(True, 3)]
+    assert isinstance(results[3], VersionMismatchError)
+    assert results[4:] == [True, False, None]
+
+
+async def test_refusals_wait_for_what_they_rest_on(bench: Bench) -> None:
+    """That a key exists must not be told before the crash that could take it away again has become impossible."""
+    await bench.held_up()
+    sent = await bench.send(set_text(b"a"), set_text(b"a", only_if_absent=True), set_text(b""))
+    bench.log.release()
+    bench.log.shut()
+    await wait_all_tasks_blocked()
+    assert outcomes(sent) == [[], [], []]
+    await bench.release()
+    assert sent[1].outcome == [Written(written=False, version=2)]
+    assert sent[2].error is InvalidKeyError
+
+
+async def test_a_batch_without_events_is_no_frame(bench: Bench) -> None:
+    sent = await bench.send(Delete(b"missing"), set_text(b""), SetMany(()))
+    assert [each.error or each.outcome for each in sent] == [[False], InvalidKeyError, [None]]
+    assert bench.log.attempts == 0
+
+
+async def test_a_batch_is_decided_at_one_time(bench: Bench) -> None:
+    await bench.held_up()
+    await bench.send(set_text(b"a", b"", 10), set_text(b"b", b"", 10))
+    bench.now_ms += 100
+    await bench.release()
+    (*_, frame) = bench.log.read(1)
+    assert frame.wall_ms == NOW + 100
+    assert [item[3] for item in bench.keyspace.tree.items()] == [NOW + 110, NOW + 110, None]
+
+
+async def test_the_events_of_one_command_share_a_frame(bench: Bench) -> None:
+    await bench.held_up()
+    pairs = tuple(Pair(b"%d" % number, Kind.TEXT, bytes(BATCH_FULL_BYTES // 100)) for number in range(300))
+    await bench.send(set_text(b"x"), SetMany(pairs), DeleteMany(tuple(pair.key for pair in pairs)))
+    await bench.release()
+    assert [len(batch) for batch in bench.log.batches()] == [1, 301, 300]
+
+
+async def test_a_full_batch_takes_no_more_bytes(bench: Bench) -> None:
+    await bench.held_up()
+    quarter = bytes(BATCH_FULL_BYTES // 4)
+    await bench.send(*[set_text(b"%d" % number, quarter) for number in range(9)])
+    await bench.release()
+    assert [len(batch) for batch in bench.log.batches()] == [1, 4, 4, 1]
+
+
+async def test_a_full_batch_takes_no_more_keys(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(committer_module, "BATCH_FULL_KEYS", 5)
+    await bench.held_up()
+    four = SetMany(tuple(Pair(b"%d" % number, Kind.TEXT, b"") for number in range(4)))
+    # Keys that are not there take their time, too.
+    await bench.send(four, four, four, DeleteMany((b"missing",) * 5), four, PurgeExpired(5), four)
+    await bench.release()
+    assert [len(batch) for batch in bench.log.batches()] == [1, 8, 4, 4, 4]
+
+
+async def test_readers_and_cancellation_get_their_turn_between_batches(bench: Bench) -> None:
+    """Also while the queue never becomes empty, and where nothing is written."""
+    bench.log.shut()
+
+    async def write_for_ever(command: Write[object]) -> None:
+        with contextlib.suppress(NotReadyError):
+            while True:
+                await bench.committer.submit(command)
+
+    async with trio.open_nursery() as writers:
+        for number in range(4):
+            writers.start_soon(write_for_ever, set_text(b"%d" % number))
+            writers.start_soon(write_for_ever, Delete(b"missing"))
+        await wait_all_tasks_blocked()
+        bench.log.release()
+        with trio.fail_after(5):
+            for _ in range(50):
+                await trio.lowlevel.checkpoint()
+            bench.scope.cancel()
+    assert bench.scope.cancelled_caught
+
+
+# --- cancelled waiters -----------------------------------------------------------------------------------
+
+
+async def test_who_stops_waiting_neither_aborts_nor_reorders(bench: Bench) -> None:
+    first = await bench.held_up()
+    sent = await bench.send(*[set_text(b"a", b"%d" % number) for number in range(5)])
+    for each in (first, sent[1], sent[4]):
+        each.scope.cancel()
+    await wait_all_tasks_blocked()
+    assert bench.committer.waiting == 5
+    await bench.release()
+    (_, batch) = bench.log.batches()
+    assert batch == [EntrySet(b"a", Kind.TEXT, b"%d" % number, None) for number in range(5)]
+    assert [bool(each.outcome) for each in (first, *sent)] == [False, True, False, True, True, False]
+    assert bench.view() == {b"first": b"v", b"a": b"4"}
+
+
+async def test_a_cancelled_commit_is_seen_through(bench: Bench) -> None:
+    """Its outcome decides what the state is; but the next one is not begun."""
+    first = await bench.held_up()
+    (second,) = await bench.send(set_text(b"second"))
+    bench.scope.cancel()
+    await wait_all_tasks_blocked()
+    assert first.outcome == []
+    await bench.release()
+    assert bench.scope.cancelled_caught
+    assert first.outcome == [Written(written=True, version=1)]
+    assert second.error is NotReadyError
+    assert (bench.view(), bench.keyspace.seq, bench.log.last_seq) == ({b"first": b"v"}, 1, 1)
+
+
+async def test_who_is_cancelled_together_with_the_committer_hears_of_nothing_else(nursery: trio.Nursery) -> None:
+    async def write_for_ever(bench: Bench, number: int) -> None:
+        while True:
+            await bench.committer.submit(set_text(b"%d" % number))
+
+    for _ in range(20):  # trio decides who runs first
+        bench = Bench(nursery)
+        async with trio.open_nursery() as tasks:
+            tasks.start_soon(bench.run)
+            for number in range(10):
+                tasks.start_soon(write_for_ever, bench, number)
+            for _ in range(20):
+                await trio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+
+
+# --- the queue is bounded --------------------------------------------------------------------------------
+
+
+async def test_so_many_may_wait(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(committer_module, "QUEUE_MAX_COMMANDS", 3)
+    await bench.held_up()
+    sent = await bench.send(*[Delete(b"%d" % number) for number in range(5)])
+    assert [each.error for each in sent] == [None, None, None, OverloadedError, OverloadedError]
+    await bench.release()
+    assert outcomes(sent)[:3] == [[False]] * 3
+    assert (await bench.send(Delete(b"first")))[0].outcome == [True]
+
+
+async def test_so_many_bytes_may_wait(bench: Bench) -> None:
+    await bench.held_up()
+    value = bytes(8 * 1024 * 1024)
+    sent = await bench.send(*[set_text(b"a", value) for _ in range(17)], Delete(b"a"))
+    # Fifteen fit beside their keys, and then only what is small.
+    assert [each.error for each in sent] == [*[None] * 15, OverloadedError, OverloadedError, None]
+    await bench.release()
+    assert sent[-1].outcome == [True]
+    # Who was answered waits no more.
+    (again,) = await bench.send(set_text(b"a", value))
+    assert again.error is None
+
+
+@pytest.mark.parametrize(
+    "command",
+    [Delete(b"k" * 60_000), DeleteMany((b"k" * 30_000,) * 2), DeletePrefix(b"k" * 60_000), Expire(b"k" * 60_000, 1)],
+)
+async def test_keys_count_as_much_as_values(
+    bench: Bench, command: Write[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committer_module, "QUEUE_MAX_BYTES", 200_000)
+    await bench.held_up()
+    sent = await bench.send(*[command] * 5)
+    assert [each.error for each in sent] == [None, None, None, OverloadedError, OverloadedError]
+
+
+@pytest.mark.parametrize(
+    ("command", "keys"),
+    [
+        (set_text(b"due", b"value"), 1),
+        (SetMany((Pair(b"due", Kind.TEXT, b"1", 5), Pair(b"b", Kind.BYTES, bytes(300)))), 2),
+        (SetMany(()), 0),
+        (GetTouch(b"a", 5), 1),
+        (Delete(b"a"), 1),
+        (DeleteMany((b"a", b"b", b"a")), 3),
+        (DeletePrefix(b"a"), 1),
+        (Expire(b"a", 0), 1),
+        (Expire(b"a", 5), 1),
+        (Persist(b"b"), 1),
+        (PurgeExpired(7), 7),
+    ],
+)
+def test_the_extent_of_a_command_is_no_less_than_its_events(command: Write[object], keys: int) -> None:
+    keyspace = Keyspace(new_tree())
+    for seq, (key, deadline_ms) in enumerate([(b"due", NOW), (b"a", None), (b"b", NOW + 2**40)], 1):
+        keyspace.apply(seq, EntrySet(key, 0, b"", deadline_ms))
+    overlay = Overlay(keyspace, NOW)
+    decide(command, overlay, Limits())
+    key_count, size_bytes = _extent(command)
+    assert key_count == keys
+    if not isinstance(command, PurgeExpired):
+        assert len(encode_events(overlay.events)) <= size_bytes + 1
+
+
+def test_the_largest_batch_fits_a_frame() -> None:
+    assert BATCH_FULL_BYTES + committer_module.BATCH_FULL_KEYS * 64 + COMMAND_MAX_BYTES < MAX_RAW_BYTES
+    assert COMMAND_MAX_BYTES < QUEUE_MAX_BYTES
+
+
+async def test_a_command_that_no_frame_could_hold(bench: Bench) -> None:
+    half = bytes(COMMAND_MAX_BYTES // 2)
+    sent = await bench.send(SetMany((Pair(b"a", Kind.BYTES, half), Pair(b"b", Kind.BYTES, half))))
+    assert sent[0].error is TooLargeError
+    assert bench.log.attempts == 0
+
+
+# --- errors of the log -----------------------------------------------------------------------------------
+
+
+async def test_a_full_disk_refuses_the_batch_and_nothing_else(bench: Bench) -> None:
+    first = await bench.held_up()
+    bench.log.failures = [DISK_FULL]
+    sent = await bench.send(set_text(b"b"), Delete(b"first"), set_text(b""))
+    await bench.release()
+    assert first.error is DiskFullError
+    # Those behind were decided against a state without what did not fit.
+    assert outcomes(sent)[:2] == [[Written(written=True, version=1)], [False]]
+    assert sent[2].error is InvalidKeyError
+    assert (bench.view(), bench.committer.failure, bench.ended) == ({b"b": b"v"}, None, None)
+
+
+async def test_a_full_disk_is_told_to_everybody_of_the_batch(bench: Bench) -> None:
+    await bench.held_up()
+    sent = await bench.send(set_text(b"a"), set_text(b"a", only_if_absent=True), set_text(b""), Delete(b"missing"))
+    bench.log.release()
+    bench.log.shut()
+    await wait_all_tasks_blocked()
+    bench.log.failures = [DISK_FULL]
+    await bench.release()
+    assert [each.error for each in sent] == [DiskFullError] * 4
+    (after,) = await bench.send(set_text(b"a", only_if_absent=True))
+    assert after.outcome == [Written(written=True, version=2)]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        LOG_FAILED,
+        LogConflictError(3, 5),
+        MemoryError(),
+        OSError(errno.EMFILE, "Too many open files"),
+        AssertionError("a bug"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_after_any_other_error_nothing_is_acknowledged(bench: Bench, error: Exception) -> None:
+    first = await bench.held_up()
+    bench.log.failures = [error]
+    waiting = await bench.send(set_text(b"a"), Delete(b"missing"))
+    await bench.release()
+    assert bench.ended is error
+    assert first.outcome == [error]
+    # Those behind were never begun, and are told so; so is whoever comes later.
+    later = await bench.send(set_text(b"b"))
+    assert [each.error for each in (*waiting, *later)] == [NotReadyError] * 3
+    assert (bench.view(), bench.log.batches(), bench.log.attempts) == ({}, [], 1)
+    assert bench.committer.failure is (error if isinstance(error, LogFailedError) else None)
+    assert bench.committer.waiting == 0
+
+
+async def test_an_error_while_deciding_leaves_nobody_waiting(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(committer_module, "decide", fail)
+    sent = await bench.send(set_text(b"a"))
+    assert sent[0].error is MemoryError
+    assert isinstance(bench.ended, MemoryError)
+
+
+async def test_a_log_that_gives_other_numbers_than_expected_is_not_believed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def append(_: object) -> int:
+        await trio.lowlevel.checkpoint()
+        return 17
+
+    monkeypatch.setattr(bench.log, "append", append)
+    sent = await bench.send(set_text(b"a"))
+    assert sent[0].error is AssertionError
+    assert bench.view() == {}
+
+
+async def test_a_failure_that_shows_elsewhere_ends_it_too(bench: Bench) -> None:
+    first = await bench.held_up()
+    waiting = await bench.send(set_text(b"a"))
+    bench.committer.fail(LOG_FAILED)
+    assert bench.committer.failure is LOG_FAILED
+    later = await bench.send(set_text(b"b"))
+    assert [each.error for each in (*waiting, *later)] == [NotReadyError] * 2
+    assert "the log failed" in str(later[0].outcome[0])
+    assert first.outcome == []
+
+
+# --- the end ---------------------------------------------------------------------------------------------
+
+
+async def test_draining_answers_who_waits_and_refuses_who_comes(bench: Bench, nursery: trio.Nursery) -> None:
+    await bench.held_up()
+    waiting = await bench.send(set_text(b"a"), Delete(b"a"))
+    drained: list[int] = []
+
+    async def drain(number: int) -> None:
+        await bench.committer.drain()
+        drained.append(number)
+
+    nursery.start_soon(drain, 1)
+    nursery.start_soon(drain, 2)
+    await wait_all_tasks_blocked()
+    late = await bench.send(set_text(b"late"))
+    assert late[0].error is NotReadyError
+    assert (outcomes(waiting), drained) == ([[], []], [])
+    await bench.release()
+    assert outcomes(waiting) == [[Written(written=True, version=2)], [True]]
+    assert sorted(drained) == [1, 2]
+    assert bench.log.batches()[1] == [EntrySet(b"a", Kind.TEXT, b"v", None), EntryDeleted(b"a")]
+
+
+async def test_draining_over_several_batches(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(committer_module, "BATCH_FULL_KEYS", 2)
+    await bench.held_up()
+    waiting = await bench.send(*[set_text(b"%d" % number) for number in range(7)])
+    bench.log.release()
+    await bench.committer.drain()
+    await wait_all_tasks_blocked()
+    assert [type(outcome[0]) for outcome in outcomes(waiting)] == [Written] * 7
+    assert len(bench.log.batches()) == 5
+
+
+async def test_draining_what_is_idle(bench: Bench) -> None:
+    await wait_all_tasks_blocked()
+    await bench.committer.drain()
+    await bench.committer.drain()
+
+
+@pytest.mark.parametrize("failing", [True, False], ids=["the log fails", "the committer is cancelled"])
+async def test_draining_does_not_wait_for_what_will_never_come(
+    bench: Bench, nursery: trio.Nursery, failing: bool
+) -> None:
+    await bench.held_up()
+    waiting = await bench.send(set_text(b"a"))
+    drained = trio.Event()
+
+    async def drain() -> None:
+        await bench.committer.drain()
+        drained.set()
+
+    nursery.start_soon(drain)
+    await wait_all_tasks_blocked()
+    if failing:
+        bench.log.failures = [LOG_FAILED]
+    else:
+        bench.scope.cancel()
+    await bench.release()
+    assert drained.is_set()
+    assert waiting[0].error is NotReadyError
+
+
+def test_a_command_without_a_rule_is_nobodys_but_the_callers() -> None:
+    class Unknown(Write[None], frozen=True):
+        pass
+
+    with pytest.raises(AssertionError):
+        _extent(Unknown())
+
+
+def test_it_begins_where_the_log_ends() -> None:
+    keyspace = Keyspace(new_tree())
+    keyspace.apply(1, EntryDeleted(b"x"))
+    with pytest.raises(AssertionError):
+        Committer(keyspace, GateLog(), lambda: NOW, Limits())
