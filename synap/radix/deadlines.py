@@ -19,9 +19,8 @@ Time is cut into buckets of about a second, and buckets are gathered into spans 
 Deadlines are any integers; those before the epoch fall into buckets with negative numbers.
 """
 
-import sys
 from collections.abc import Iterator
-from heapq import nsmallest
+from itertools import islice
 from typing import cast
 
 from sortedcontainers import SortedDict
@@ -29,7 +28,7 @@ from sortedcontainers import SortedDict
 from synap.radix.nodes import INT_BYTES, Leaf, allocated
 
 BUCKET_BITS = 10
-"""A bucket is 1,024 ms: the leaves of one are looked through whenever the earliest deadline is asked for."""
+"""A bucket is 1,024 ms: in the second in which it comes due, its leaves are looked through at each asking."""
 
 SPAN_BITS = 10
 """A span is 1,024 buckets, 17.5 minutes: a month has 2,500 of them, and sorting the buckets of one is no pause."""
@@ -70,23 +69,28 @@ class DeadlineIndex:
             self._link(leaf, new)
 
     def due(self, now_ms: int, limit: int | None) -> list[bytes]:
-        """The keys with a deadline not after ``now_ms``, earliest first (equal ones by key), at most ``limit``."""
-        keys: list[bytes] = []
-        room = sys.maxsize if limit is None else limit
-        for first in self._chains(now_ms >> BUCKET_BITS):
-            candidates = [order for order in _orders(first) if order[0] <= now_ms]
-            # Not sort and cut: where sessions were made in bulk, a bucket is far larger than what is asked for.
-            keys += [key for _, key in nsmallest(room - len(keys), candidates)]
-            if len(keys) >= room:
-                break
-        return keys
+        """Up to ``limit`` keys with a deadline not after ``now_ms``, earliest first (equal ones by key).
 
-    def earliest(self) -> int | None:
-        """The first deadline of all, None where no leaf has one."""
-        if not self.spans:
-            return None
-        _, buckets = self.spans.peekitem(0)
-        return min(_orders(buckets[min(buckets)]))[0]
+        Where more are due, earlier buckets come first; within one, whichever leaves are found first: where sessions
+        were made in bulk, a bucket is far larger than what is asked for, and is not to be looked through each time.
+        """
+        found: list[tuple[int, bytes]] = []
+        for first in self._chains(now_ms >> BUCKET_BITS):
+            orders = ((cast("int", leaf.deadline_ms), leaf.key) for leaf in chain(first))
+            due_now = (order for order in orders if order[0] <= now_ms)
+            found += sorted(islice(due_now, None if limit is None else limit - len(found)))
+            if len(found) == limit:
+                break
+        return [key for _, key in found]
+
+    def clear(self) -> None:
+        """Forget every leaf, and unlink the chains, so that the leaves can go."""
+        for buckets in self.spans.values():
+            for first in buckets.values():
+                for leaf in chain(first):
+                    leaf.before = leaf.after = leaf.deadline_ms = None
+        self.spans.clear()
+        self.bucket_count = 0
 
     def _link(self, leaf: Leaf, bucket: int) -> None:
         span = bucket >> SPAN_BITS
@@ -133,13 +137,9 @@ class DeadlineIndex:
 
 
 def chain(first: Leaf | None) -> Iterator[Leaf]:
-    """The leaves of one bucket."""
+    """The leaves of one bucket. Each may be unlinked when the next one is asked for."""
     leaf = first
     while leaf is not None:
+        following = leaf.after
         yield leaf
-        leaf = leaf.after
-
-
-def _orders(first: Leaf) -> list[tuple[int, bytes]]:
-    """Deadline and key of each leaf in a chain: what they are sorted by. In a chain nobody lacks a deadline."""
-    return cast("list[tuple[int, bytes]]", [(leaf.deadline_ms, leaf.key) for leaf in chain(first)])
+        leaf = following

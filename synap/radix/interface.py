@@ -72,9 +72,8 @@ class Tree(Protocol):
         ...
 
     def due(self, now_ms: int, limit: int | None = None) -> list[bytes]:
-        """The keys with a deadline not after ``now_ms``, earliest first (equal ones by key), at most ``limit``."""
-        ...
+        """Up to ``limit`` keys with a deadline not after ``now_ms``, earliest first (equal ones by key).
 
-    def next_deadline(self) -> int | None:
-        """The earliest deadline of all, None where no entry has one."""
+        Where more are due, those of an earlier second are among them; which of the same second, is open.
+        """
         ...

@@ -24,10 +24,14 @@ class PurePythonTree:
     __slots__ = ("_changes", "_entry_bytes", "by_deadline", "by_key")
 
     def __init__(self, twig_keys: int = TWIG_KEYS) -> None:
-        self.by_key = KeyIndex(twig_keys)
         self.by_deadline = DeadlineIndex()
+        self.by_key = KeyIndex(twig_keys)
         self._entry_bytes = 0
         self._changes = 0
+
+    def __del__(self) -> None:
+        # The collector does not see the leaves (see ``nodes.py``), so nobody else would break up their chains.
+        self.by_deadline.clear()
 
     # --- one entry ---------------------------------------------------------------------------------------
 
@@ -114,10 +118,6 @@ class PurePythonTree:
     def due(self, now_ms: int, limit: int | None = None) -> list[bytes]:
         """See ``Tree``."""
         return self.by_deadline.due(now_ms, limit)
-
-    def next_deadline(self) -> int | None:
-        """See ``Tree``."""
-        return self.by_deadline.earliest()
 
     @property
     def memory_bytes(self) -> int:

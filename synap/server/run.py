@@ -85,13 +85,6 @@ def _max_connections(wanted: int) -> int:
     return room
 
 
-def _end_anyhow_after(seconds: float) -> None:
-    """End the process even if it hangs, as in a call to the disk that does not return. What is on the disk is sound."""
-    hanging = threading.Timer(seconds, os._exit, [EXIT_FORCED])
-    hanging.daemon = True
-    hanging.start()
-
-
 class _Server:
     """One run of the server, from bound sockets to the end."""
 
@@ -104,8 +97,16 @@ class _Server:
         app = App(self._service, body_max_bytes=settings.server.max_body_size_bytes)
         self._listener = Listener(app, sockets, _max_connections(settings.server.max_connections))
         self._stop = trio.Event()
+        self._forced_end = threading.Timer(HANG_MAX_S, os._exit, [EXIT_FORCED])
+        self._forced_end.daemon = True
 
     async def run(self) -> None:
+        try:
+            await self._run()
+        finally:
+            self._forced_end.cancel()
+
+    async def _run(self) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with open_tasks() as nursery:
                 nursery.start_soon(self._obey, signals, nursery.cancel_scope)
@@ -127,7 +128,9 @@ class _Server:
             if self._stop.is_set() or not self._service.loaded:
                 _logger.warning("ending at once", signal=signal.Signals(number).name)
                 everything.cancel()
-                _end_anyhow_after(HANG_MAX_S)
+                # A call to the disk that hangs cannot be cancelled. The process may end under it: recovery sees to that.
+                self._forced_end.start()
+                return
             else:
                 _logger.info("stopping", signal=signal.Signals(number).name)
                 self._stop.set()

@@ -1,5 +1,6 @@
 import gc
 import random
+import sys
 
 import pytest
 
@@ -39,6 +40,18 @@ def test_dropping_a_tree_with_one_long_chain_of_deadlines_needs_no_stack() -> No
         tree.put(b"%d" % number, 0, b"", 5, 1)
     del tree
     gc.collect()
+
+
+def test_a_dropped_tree_is_freed_although_no_collector_knows_its_leaves() -> None:
+    value = bytes(1000)
+    others = sys.getrefcount(value)
+    tree = PurePythonTree()
+    for number in range(1000):
+        tree.put(b"%d" % number, 0, value, number % 7, 1)
+    assert not any(gc.is_tracked(leaf) for leaf in leaves(tree.by_key.root))
+    assert sys.getrefcount(value) == others + 1000
+    del tree
+    assert sys.getrefcount(value) == others
 
 
 def test_memory_is_near_what_the_interpreter_counts_part_by_part() -> None:
