@@ -125,15 +125,15 @@ class _Server:
     async def _obey(self, signals: AsyncIterator[int], everything: trio.CancelScope) -> None:
         """Stop at the first signal; at the second, or while there is no store yet, at once."""
         async for number in signals:
-            if self._stop.is_set() or not self._service.loaded:
-                _logger.warning("ending at once", signal=signal.Signals(number).name)
-                everything.cancel()
-                # A call to the disk that hangs cannot be cancelled. The process may end under it: recovery sees to that.
-                self._forced_end.start()
-                return
-            else:
+            if self._service.loaded and not self._stop.is_set():
                 _logger.info("stopping", signal=signal.Signals(number).name)
                 self._stop.set()
+                continue
+            _logger.warning("ending at once", signal=signal.Signals(number).name)
+            everything.cancel()
+            # A call to the disk that hangs cannot be cancelled. The process may end under it, as it may at any time.
+            self._forced_end.start()
+            return
 
     async def _load(self) -> Store:
         clock, limits = SystemClock(), Limits(value_max_bytes=self._settings.kv_store.max_value_size_bytes)
