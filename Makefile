@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install run test lint bench soak
+.PHONY: install run test lint cover bench soak
 
 install: .venv/installed
 
@@ -13,8 +13,11 @@ run: .venv/installed
 test: .venv/installed-dev
 	$(BIN)/pytest
 
+cover: .venv/installed-dev
+	$(BIN)/pytest --cov=synap --cov-branch tests --ignore tests/process --ignore tests/simulation
+
 soak: .venv/installed-dev
-	$(BIN)/pytest --soak 20 --timeout 7200 tests/simulation tests/process
+	$(BIN)/pytest --soak 10 --timeout 7200 tests/simulation tests/process tests/wal
 
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.commits
