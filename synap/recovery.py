@@ -82,10 +82,10 @@ def replay(frames: Iterable[Frame], keyspace: Keyspace, place: Path) -> int:
         if len(events) != frame.count:
             reason = f"a batch of {frame.count:,} events holds {len(events):,}"
             raise DamagedError(place, reason, seq=frame.first_seq)
-        for seq, event in enumerate(events, frame.first_seq):
-            if seq > keyspace.seq:
-                keyspace.apply(seq, event)
-                applied += 1
+        known = max(0, keyspace.seq + 1 - frame.first_seq)
+        for seq, event in enumerate(events[known:], frame.first_seq + known):
+            keyspace.apply(seq, event)
+        applied += max(0, len(events) - known)
     return applied
 
 
