@@ -72,7 +72,7 @@ def run_one_round(
 @pytest.mark.parametrize(
     ("sabotage", "evidence"),
     [
-        ("acknowledge-first", "is missing|should not be there|has another value"),
+        ("acknowledge-first", "is missing|should not be there|has another value|has deadline|its deadline"),
         ("split-requests", "under way: POST /kv/mset"),
         ("longer-lives", "ms left at .*, but its deadline is|should not be there|is there, but its deadline was"),
     ],
