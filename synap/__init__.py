@@ -5,8 +5,8 @@ The package is read from the bottom up; each layer imports only from those befor
 1. ground: ``errors``, ``clock``, ``fs``, ``config``, ``telemetry``
 2. vocabulary: ``commands`` (wishes), ``results``, ``events`` (facts), ``codec`` (their canonical CBOR)
 3. state: ``radix`` (the ordered map), ``keyspace`` (what a command does, what an event changes)
-4. durability: ``wal`` (bytes and files), ``datadir`` (one store, one server)
-5. engine: ``recovery``, ``committer``, ``expirer``, ``store``, ``repair``
+4. durability: ``wal`` (bytes and files), ``datadir`` (one store, one server), ``repair``
+5. engine: ``recovery``, ``committer``, ``expirer``, ``store``
 6. ``protocol.http``: requests to commands, results to responses
 7. shells: ``server``, ``cli``
 """
