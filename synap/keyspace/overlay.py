@@ -56,7 +56,8 @@ class Overlay:
         return not self._is_deleted(key) and self.keyspace.get(key, self.now_ms) is not None
 
     def _is_deleted(self, key: bytes) -> bool:
-        return any(key.startswith(prefix) for prefix in self._deleted_prefixes)
+        # Asked for every key of every batch, and hardly ever is there a prefix.
+        return bool(self._deleted_prefixes) and any(map(key.startswith, self._deleted_prefixes))
 
     # --- deciding ----------------------------------------------------------------------------------------
 
