@@ -188,17 +188,25 @@ class LocalLog:
 
     async def upkeep(self) -> None:
         """See ``Log``. Syncs in ``periodic`` mode, ticks after idleness, and finds out when a full disk has room."""
-        interval_s = min(self._options.fsync_interval_ms / 1000, IDLE_TICK_S)
+        periodic = self._options.fsync_mode is FsyncMode.PERIODIC
+        interval_s = self._options.fsync_interval_ms / 1000 if periodic else inf
+        pause_s = min(interval_s, IDLE_TICK_S)
+        synced_s = trio.current_time()
         while True:
-            await trio.sleep(interval_s if self._options.fsync_mode is FsyncMode.PERIODIC else IDLE_TICK_S)
+            await trio.sleep(pause_s)
             async with self._lock:
+                # Not later than the interval: at the next look it would be.
+                if trio.current_time() + pause_s > synced_s + interval_s:
+                    await self._sync_if_needed()
+                    synced_s = trio.current_time()
                 await self._keep_up()
+
+    async def _sync_if_needed(self) -> None:
+        if self._segment.durable_seq < self.last_seq:
+            await self._in_thread(self._sync)
 
     async def _keep_up(self) -> None:
         self._refuse_after_failure()
-        unsynced = self._segment.durable_seq < self.last_seq
-        if unsynced and self._options.fsync_mode is FsyncMode.PERIODIC:
-            await self._in_thread(self._sync)
         if self.full:
             self.full = not await self._in_thread(self._has_room)
         elif self._tick_due and trio.current_time() - self._last_write_s >= IDLE_TICK_S:

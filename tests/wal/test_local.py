@@ -302,6 +302,21 @@ async def test_no_tick_while_batches_come(fs: SimulatedFileSystem, mock_clock: M
         nursery.cancel_scope.cancel()
 
 
+async def test_a_long_interval_is_used_but_not_exceeded(fs: SimulatedFileSystem, mock_clock: MockClock) -> None:
+    log = start(fs, Random(SEED), LogOptions(FsyncMode.PERIODIC, fsync_interval_ms=1000)).log
+    upkeep = Upkeep(log, mock_clock)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(log.upkeep)
+        for _ in range(22):
+            await append(log, b"a")
+            await upkeep.after(IDLE_TICK_S / 2)
+        nursery.cancel_scope.cancel()
+    # What a batch knows to be durable: nothing for most of a second, then all that was written by then.
+    durable = [header.durable_seq for header in headers(fs)]
+    assert durable[:17] == [0] * 17
+    assert durable[21] >= 17
+
+
 async def test_periodic_mode_syncs_within_the_interval(fs: SimulatedFileSystem, mock_clock: MockClock) -> None:
     log = started(fs, FsyncMode.PERIODIC)
     upkeep = Upkeep(log, mock_clock)
