@@ -37,7 +37,7 @@ from synap.errors import (
     NotOursError,
 )
 from synap.fs import FileSystem, Lock, LockHeldError, read_all, write_all
-from synap.wal.format import CHAIN_START, FrameType, SegmentHeader
+from synap.wal.format import CHAIN_START, FrameType, SegmentHeader, segment_name
 from synap.wal.reader import segment_seqs
 from synap.wal.segment import read_segment_header
 from synap.wal.writer import SegmentWriter
@@ -191,7 +191,7 @@ def _unfinished(fs: FileSystem, temporary: Path, wal_directory: Path, segments: 
         store = read_store_file(fs, temporary)
         if store is None or segments != (1,):
             return None
-        path = wal_directory / "00000000000000000001.wal"
+        path = wal_directory / segment_name(1)
         data = read_all(fs, path)
         header = read_segment_header(path, data, store.store_id)
     except (DamagedError, NotOursError, NewerFormatError):

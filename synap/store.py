@@ -133,7 +133,8 @@ class Store:
         """Why writes cannot be carried out now, in words; empty where they can."""
         found = []
         if self._committer.failure is not None:
-            found.append(f"log failed: {self._committer.failure}")
+            # Anybody may ask for readiness; where the files lie, stands in the log of the program.
+            found.append(f"log failed: {self._committer.failure.call} gave an error, the server is going down")
         if isinstance(self.log, LocalLog) and self.log.full:
             found.append("disk full: writes are refused, reads go on")
         since = self._committer.writing_since

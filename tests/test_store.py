@@ -311,7 +311,7 @@ async def test_whoever_waits_when_the_log_fails_is_told(autojump_clock: MockCloc
         clients.start_soon(release_later, log)
         with pytest.raises(LogFailedError):
             await run_beside_many(store, clients)
-    assert store.obstacles() == ["log failed: fdatasync of /data failed: Input/output error"]
+    assert store.obstacles() == ["log failed: fdatasync gave an error, the server is going down"]
 
 
 async def run_beside_many(store: Store, clients: trio.Nursery) -> None:

@@ -31,7 +31,7 @@ import zstandard
 from synap.errors import DamagedError, DiskFullError, LogConflictError, LogFailedError
 from synap.fs import FileSystem
 from synap.telemetry import Metrics
-from synap.wal.format import FrameType, SegmentHeader
+from synap.wal.format import FrameType, SegmentHeader, segment_name
 from synap.wal.interface import Batch, Frame
 from synap.wal.reader import LogEnd, LogReader
 from synap.wal.writer import SegmentWriter
@@ -318,7 +318,7 @@ class LocalLog:
 
     def _remove_oldest_segment(self) -> None:
         # Who reads meanwhile finds the number gone before the file.
-        oldest = self._directory / f"{self._first_seqs.pop(0):020d}.wal"
+        oldest = self._directory / segment_name(self._first_seqs.pop(0))
         try:
             self._fs.remove(oldest)
             self._fs.sync_directory(self._directory)

@@ -10,6 +10,7 @@ import msgspec
 
 from synap.errors import DamagedError
 from synap.fs import FileSystem, read_all
+from synap.wal.format import segment_name
 from synap.wal.interface import Frame
 from synap.wal.segment import SegmentReader, Torn
 
@@ -137,7 +138,7 @@ class LogReader:
             return file.size()
 
     def _path(self, first_seq: int) -> Path:
-        return self._directory / f"{first_seq:020d}.wal"
+        return self._directory / segment_name(first_seq)
 
 
 def segment_seqs(fs: FileSystem, directory: Path) -> tuple[int, ...]:

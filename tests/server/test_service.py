@@ -98,7 +98,7 @@ async def test_a_failed_log(service: StoreService, store: Store) -> None:
     service.attach(store, 0.0)
     store._committer.fail(LogFailedError("fdatasync", Path("x.wal"), OSError(5, "Input/output error")))
     ready = service.readiness()
-    assert ready.waiting_for == ("log failed: fdatasync of x.wal failed: Input/output error",)
+    assert ready.waiting_for == ("log failed: fdatasync gave an error, the server is going down",)
     with pytest.raises(NotReadyError, match="the log failed"):
         await service.execute(SET)
     assert service.health().status == "healthy"
