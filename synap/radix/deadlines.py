@@ -19,7 +19,8 @@ Time is cut into buckets of about a second, and buckets are gathered into spans 
 Deadlines are any integers; those before the epoch fall into buckets with negative numbers.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import cast
 
@@ -41,7 +42,7 @@ SPAN_BYTES = INT_BYTES + allocated({0: 0}) + BUCKET_BYTES
 
 
 class DeadlineIndex:
-    """All leaves that have a deadline. It owns ``deadline_ms``, ``before`` and ``after`` of every leaf."""
+    """All leaves that have a deadline. It owns ``deadline_ms``, ``before`` and ``after`` of every leaf it has."""
 
     __slots__ = ("bucket_count", "spans")
 
@@ -67,6 +68,24 @@ class DeadlineIndex:
             self._unlink(leaf, old)
         if new is not None:
             self._link(leaf, new)
+
+    def fill(self, leaves: Iterable[Leaf]) -> None:
+        """Take in the first leaves, all at once; those that have a deadline were made with it."""
+        assert not self.spans, "only an empty index can be filled"
+        spans: defaultdict[int, dict[int, Leaf]] = defaultdict(dict)
+        for leaf in leaves:
+            if leaf.deadline_ms is None:
+                continue
+            bucket = leaf.deadline_ms >> BUCKET_BITS
+            buckets = spans[bucket >> SPAN_BITS]
+            first = buckets.get(bucket)
+            if first is not None:
+                leaf.after = first
+                first.before = leaf
+            buckets[bucket] = leaf
+        # A sorted dict sorts what it is given at once; one by one, each span would look for its place.
+        self.spans.update(spans)
+        self.bucket_count = sum(map(len, spans.values()))
 
     def due(self, now_ms: int, limit: int | None) -> list[bytes]:
         """Up to ``limit`` keys with a deadline not after ``now_ms``, earliest first (equal ones by key).

@@ -9,7 +9,7 @@ to keep keys, values and numbers in memory that Python does not know. It interpr
 deadlines are compared.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeAlias
 
 Entry: TypeAlias = tuple[int, bytes, int | None, int]
@@ -43,8 +43,24 @@ class Tree(Protocol):
         """The entry under ``key``, None where there is none."""
         ...
 
+    def entry_bytes(self, key: bytes) -> int:
+        """The part of ``memory_bytes`` that is the entry under ``key`` alone; 0 where there is none."""
+        ...
+
     def put(self, key: bytes, kind: int, value: bytes, deadline_ms: int | None, version: int) -> Entry | None:
         """Store an entry and return the one it replaced, None where the key is new."""
+        ...
+
+    def load(self, items: Iterable[Item]) -> None:
+        """Fill an empty tree with entries whose keys strictly ascend; faster than as many ``put``s.
+
+        The tree is then the one that these make, in whatever order. ``items`` is used up once, while it is read, and
+        must not change the tree. Loading nothing is no change.
+
+        Raises ``ValueError`` where the tree is not empty, before ``items`` is asked for anything, and where a key is
+        not greater than the one before; an exception of ``items`` passes through. After either of the last two the
+        tree is empty, and may be loaded from elsewhere.
+        """
         ...
 
     def set_deadline(self, key: bytes, deadline_ms: int | None) -> Entry | None:
@@ -61,6 +77,13 @@ class Tree(Protocol):
 
     def count(self, prefix: bytes = b"") -> int:
         """The number of entries under ``prefix``, at a cost that does not grow with it."""
+        ...
+
+    def key_at(self, position: int) -> bytes:
+        """The key at a position in key order, counted from 0, at a cost that does not grow with the number of keys.
+
+        Raises ``IndexError`` where the position is negative, or there are not so many keys.
+        """
         ...
 
     def keys(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[bytes]:

@@ -62,9 +62,11 @@ And deleting 'bobcat' leaves no more keys than a twig may have, so they fold int
     'bob' 'bobby'
 
 There is an inner node wherever more keys than a twig may have begin alike, and nowhere else. The shape thus depends on
-the keys alone, not on the order in which they came; ``check.py`` says what must hold of it at any time.
+the keys alone, not on the order in which they came; ``check.py`` says what must hold of it at any time, and ``bulk.py``
+how to arrive at it without a single insertion, where all keys are there at once, in order.
 """
 
+from synap.radix.bulk import build
 from synap.radix.nodes import (
     DICT_BYTES,
     DICT_MAX_KEYS,
@@ -146,6 +148,11 @@ class KeyIndex:
         self.memory_bytes += GROWTH_BYTES[len(twig)]
         if len(twig) > self.twig_keys:
             self._replace(path, key, twig, burst(twig))
+
+    def fill(self, leaves: list[Leaf]) -> None:
+        """Hang up the first leaves, all at once; they come in strict key order."""
+        assert not self.root, "only an empty index can be filled"
+        self._replace([], b"", self.root, build(leaves, self.twig_keys))
 
     def remove(self, path: list[Inner], twig: Twig, key: bytes) -> Leaf:
         """Take off a leaf that is there; ``path`` and ``twig`` are results of ``approach``."""

@@ -26,7 +26,7 @@ ALLOCATION_BYTES = 16
 class Leaf(msgspec.Struct, gc=False, eq=False):
     """One entry under its whole key, so that no key has to be put together from the way to it.
 
-    ``deadline_ms``, ``before`` and ``after`` belong to the deadline index, and only it sets them.
+    ``deadline_ms``, ``before`` and ``after`` belong to the deadline index, and once a leaf is made only it sets them.
     """
 
     key: bytes

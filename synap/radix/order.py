@@ -6,7 +6,7 @@ children a node can have, and the leaves of one twig, whatever the number of key
 
 from typing import TypeAlias
 
-from synap.radix.nodes import Inner, Leaf, Node
+from synap.radix.nodes import Inner, Leaf, Node, size
 from synap.radix.twigs import leaves_from
 
 Waiting: TypeAlias = list[Node | Leaf]
@@ -36,3 +36,14 @@ def children_from(inner: Inner, label: bytes) -> list[Node]:
     """The children whose labels are not less than ``label``, the last one first."""
     children = inner.children
     return [children[each] for each in sorted(children, reverse=True) if each >= label]
+
+
+def key_at(node: Node, position: int) -> bytes:
+    """The key at a position, counted from 0, among those below ``node``; there are so many."""
+    while isinstance(node, Inner):
+        for child in reversed(children_from(node, b"")):
+            node = child
+            if position < size(child):
+                break
+            position -= size(child)
+    return sorted(node)[position]

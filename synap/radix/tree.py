@@ -1,16 +1,18 @@
 """The reference implementation, in plain Python: leaves, which are the entries, in two orders that share them.
 
 ``keys.py`` is the order by key, a radix tree, explained there with drawings; ``deadlines.py`` is the order by deadline.
-What is left for here is the entries themselves: their fields, their weight, and the walk over them.
+``bulk.py`` begins a tree with all its entries at once. What is left for here is the entries themselves: their fields,
+their weight, and the walk over them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from synap.radix.bulk import read
 from synap.radix.deadlines import DeadlineIndex
 from synap.radix.interface import Entry, Item
 from synap.radix.keys import KeyIndex
 from synap.radix.nodes import LEAF_BYTES, Inner, Leaf, entry_bytes, leaves, size
-from synap.radix.order import Waiting, children_from, seek
+from synap.radix.order import Waiting, children_from, key_at, seek
 from synap.radix.twigs import TWIG_KEYS, leaves_from
 
 
@@ -39,6 +41,11 @@ class PurePythonTree:
         """See ``Tree``."""
         leaf = self.by_key.find(key)
         return None if leaf is None else leaf.entry()
+
+    def entry_bytes(self, key: bytes) -> int:
+        """See ``Tree``."""
+        leaf = self.by_key.find(key)
+        return 0 if leaf is None else entry_bytes(leaf)
 
     def put(self, key: bytes, kind: int, value: bytes, deadline_ms: int | None, version: int) -> Entry | None:
         """See ``Tree``."""
@@ -78,6 +85,22 @@ class PurePythonTree:
         self._forget(leaf)
         return entry
 
+    # --- all at once -------------------------------------------------------------------------------------
+
+    def load(self, items: Iterable[Item]) -> None:
+        """See ``Tree``."""
+        if len(self):
+            raise ValueError("only an empty tree can be loaded")
+        # Nothing is linked before all is read, so there is nothing to undo where reading fails.
+        leaves, entries_bytes = read(items)
+        assert not len(self), "items must not change the tree that is made of them"
+        if not leaves:
+            return
+        self._changes += 1
+        self.by_deadline.fill(leaves)
+        self.by_key.fill(leaves)
+        self._entry_bytes = entries_bytes
+
     # --- all under a prefix ------------------------------------------------------------------------------
 
     def __len__(self) -> int:
@@ -102,6 +125,12 @@ class PurePythonTree:
             for key in top:
                 self.delete(key)
         return key_count
+
+    def key_at(self, position: int) -> bytes:
+        """See ``Tree``."""
+        if not 0 <= position < len(self):
+            raise IndexError(f"there is no key {position} among {len(self)}")
+        return key_at(self.by_key.root, position)
 
     def keys(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[bytes]:
         """See ``Tree``."""

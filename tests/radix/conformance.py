@@ -1,13 +1,14 @@
 """What every implementation of ``synap.radix.Tree`` must do. Subclass ``TreeConformance`` and say how one is made."""
 
 import random
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import chain, pairwise, repeat
 
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from synap.radix.interface import Tree
+from synap.radix.interface import Item, Tree
 from tests.radix.model import TreeMachine
 
 KEYS_THAT_PART_EVERYWHERE = [
@@ -32,6 +33,14 @@ KEYS_THAT_PART_EVERYWHERE = [
 """In key order: the empty key, keys that begin others, NUL and 0xff at ends, a long shared middle."""
 
 LONGEST = 65_536
+
+
+def items_of(keys: list[bytes]) -> list[Item]:
+    """Entries that differ in every field, some without a deadline, some with one and the same."""
+    return [
+        (key, number % 3, b"value of " + key, number % 5 * 700 - 1400 if number % 4 else None, number)
+        for number, key in enumerate(keys, 1)
+    ]
 
 
 class TreeConformance:
@@ -115,6 +124,120 @@ class TreeConformance:
         assert list(tree.keys(b"p")) == keys
         assert list(tree.keys(b"", b"p\xfe")) == keys[-2:]
 
+    # --- all at once -------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("number_of_keys", range(len(KEYS_THAT_PART_EVERYWHERE) + 1))
+    def test_load_makes_the_tree_that_puts_make(self, number_of_keys: int) -> None:
+        items = items_of(KEYS_THAT_PART_EVERYWHERE[:number_of_keys])
+        tree, other = self.make(), self.make()
+        tree.load(iter(items))
+        for item in reversed(items):
+            other.put(*item)
+        self.verify(tree)
+        assert list(tree.items()) == items
+        assert [tree.get(item[0]) for item in items] == [item[1:] for item in items]
+        assert len(tree) == len(items)
+        assert tree.memory_bytes == other.memory_bytes
+        assert [tree.due(now_ms) for now_ms in range(-2000, 2000, 100)] == [
+            other.due(now_ms) for now_ms in range(-2000, 2000, 100)
+        ]
+
+    def test_load_takes_keys_of_64_kib_and_all_bytes_after_one_prefix(self) -> None:
+        longest = b"k" * LONGEST
+        keys = [b"", longest[:-1], *(longest[:-1] + bytes([byte]) for byte in range(256))]
+        tree = self.make()
+        tree.load(items_of(keys))
+        self.verify(tree)
+        assert list(tree.keys()) == keys
+        assert tree.count(longest[:-1]) == 257
+        assert tree.memory_bytes == self.filled_with(items_of(keys)).memory_bytes
+
+    def test_load_refuses_a_tree_that_is_not_empty_and_asks_the_items_for_nothing(self) -> None:
+        tree = self.filled([b"a"])
+        keys, items = tree.keys(), iter(items_of([b"b", b"c"]))
+        before = tree.memory_bytes
+        with pytest.raises(ValueError, match="empty"):
+            tree.load(items)
+        assert list(items) == items_of([b"b", b"c"])
+        assert list(keys) == [b"a"]
+        assert (len(tree), tree.memory_bytes) == (1, before)
+        self.verify(tree)
+
+    def test_load_fills_a_tree_that_has_become_empty(self) -> None:
+        tree = self.filled(KEYS_THAT_PART_EVERYWHERE)
+        tree.put(b"late", 0, b"", 5, 1)
+        tree.delete_prefix(b"")
+        tree.load(items_of([b"a", b"b"]))
+        assert list(tree.items()) == items_of([b"a", b"b"])
+        self.verify(tree)
+
+    @pytest.mark.parametrize(
+        "keys",
+        [
+            [b"", b""],
+            [b"a", b""],
+            [b"a", b"a"],
+            [b"b", b"a"],
+            [b"ab", b"a"],
+            [b"a\x80", b"a\x7f"],
+            [*KEYS_THAT_PART_EVERYWHERE, b"\xff\xfe"],
+            [*KEYS_THAT_PART_EVERYWHERE, b"\xff\xff"],
+        ],
+    )
+    def test_load_refuses_keys_that_do_not_ascend_and_leaves_nothing(self, keys: list[bytes]) -> None:
+        tree = self.make()
+        with pytest.raises(ValueError, match="greater"):
+            tree.load(items_of(keys))
+        self.is_empty_and_can_be_loaded(tree)
+
+    def test_load_reads_no_further_than_the_first_key_out_of_order(self) -> None:
+        tree = self.make()
+        ascending, endless = items_of([b"a", b"b", b"c"]), repeat((b"c", 0, b"", 5, 1))
+        with pytest.raises(ValueError, match="greater"):
+            tree.load(chain(ascending, endless))
+        self.is_empty_and_can_be_loaded(tree)
+
+    @pytest.mark.parametrize("good", [0, 1, 7, len(KEYS_THAT_PART_EVERYWHERE)])
+    def test_load_lets_an_exception_of_the_items_through_and_leaves_nothing(self, good: int) -> None:
+        def damaged() -> Iterator[Item]:
+            yield from items_of(KEYS_THAT_PART_EVERYWHERE[:good])
+            raise OSError(5, "a block that cannot be read")
+
+        tree = self.make()
+        with pytest.raises(OSError, match="a block that cannot be read"):
+            tree.load(damaged())
+        self.is_empty_and_can_be_loaded(tree)
+
+    def is_empty_and_can_be_loaded(self, tree: Tree) -> None:
+        """Assert that a load that failed left nothing, neither to be seen nor in the way of the next."""
+        assert len(tree) == tree.count() == tree.memory_bytes == 0
+        assert list(tree.keys()) == tree.due(2**63) == []
+        self.verify(tree)
+        items = items_of(KEYS_THAT_PART_EVERYWHERE)
+        tree.load(items)
+        self.verify(tree)
+        assert list(tree.items()) == items
+        assert tree.memory_bytes == self.filled_with(items).memory_bytes
+
+    def test_an_iterator_does_not_survive_a_load_unless_nothing_was_loaded(self) -> None:
+        tree = self.make()
+        keys = tree.keys()
+        tree.load([])
+        assert list(keys) == []
+        keys, items = tree.keys(), tree.items(b"x")
+        tree.load(items_of([b"a"]))
+        with pytest.raises(RuntimeError):
+            next(keys)
+        with pytest.raises(RuntimeError):
+            next(items)
+
+    def filled_with(self, items: list[Item]) -> Tree:
+        """A tree with these entries, put one by one."""
+        tree = self.make()
+        for item in items:
+            assert tree.put(*item) is None
+        return tree
+
     # --- prefixes ----------------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("prefix", [*KEYS_THAT_PART_EVERYWHERE, b"abcd", b"abcde", b"c", b"abce", b"abcdefg"])
@@ -187,11 +310,23 @@ class TreeConformance:
         with pytest.raises(RuntimeError):
             next(items)
 
+    def test_a_position_is_that_in_key_order(self) -> None:
+        tree = self.filled(KEYS_THAT_PART_EVERYWHERE)
+        count = len(KEYS_THAT_PART_EVERYWHERE)
+        assert [tree.key_at(position) for position in range(count)] == KEYS_THAT_PART_EVERYWHERE
+        for position in (-1, count, 2**63):
+            with pytest.raises(IndexError):
+                tree.key_at(position)
+        with pytest.raises(IndexError):
+            self.make().key_at(0)
+
     def test_an_iterator_survives_reads_and_calls_that_found_nothing(self) -> None:
         tree = self.filled([b"a", b"b"])
         keys = tree.keys()
         assert next(keys) == b"a"
         assert tree.get(b"a") is not None
+        assert tree.key_at(1) == b"b"
+        assert tree.entry_bytes(b"a") > tree.entry_bytes(b"x") == 0
         assert tree.delete(b"x") is tree.set_deadline(b"x", 1) is None
         assert tree.delete_prefix(b"x") == 0
         assert list(tree.keys()) == [b"a", b"b"]
@@ -270,6 +405,18 @@ class TreeConformance:
             tree.delete(key)
             assert tree.memory_bytes == size
         assert tree.memory_bytes == 0
+
+    def test_each_entry_has_its_part_of_the_memory(self) -> None:
+        tree = self.filled_with(items_of(KEYS_THAT_PART_EVERYWHERE))
+        parts = [tree.entry_bytes(key) for key in KEYS_THAT_PART_EVERYWHERE]
+        assert all(part >= len(key) for part, key in zip(parts, KEYS_THAT_PART_EVERYWHERE, strict=True))
+        assert sum(parts) <= tree.memory_bytes
+        before = tree.entry_bytes(b"ab")
+        tree.put(b"ab", 0, b"v" * 1000, None, 3)
+        after = tree.entry_bytes(b"ab")
+        tree.put(b"ab", 0, b"v" * 3000, None, 4)
+        assert before < after == tree.entry_bytes(b"ab") - 2000
+        assert tree.entry_bytes(b"missing") == 0
 
     # --- more than a few ----------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """The model every tree is compared with: a dict, sorted when order is asked for."""
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -41,6 +42,15 @@ class TreeMachine(RuleBasedStateMachine):
         for key in keys:
             self.put(key, 0, key, len(key), 1)
 
+    @rule()
+    def load_all_into_another_tree(self) -> None:
+        loaded = self.make()
+        loaded.load((key, *self.model[key]) for key in sorted(self.model))
+        assert loaded.memory_bytes == self.tree.memory_bytes
+        assert loaded.due(2**63) == self.tree.due(2**63)
+        # Whatever is done next is done to a tree that was not made by puts.
+        self.tree = loaded
+
     @rule(key=KEYS, deadline_ms=DEADLINES)
     def set_deadline(self, key: bytes, deadline_ms: int | None) -> None:
         old = self.model.get(key)
@@ -62,6 +72,16 @@ class TreeMachine(RuleBasedStateMachine):
     @rule(key=KEYS)
     def get(self, key: bytes) -> None:
         assert self.tree.get(key) == self.model.get(key)
+        assert (self.tree.entry_bytes(key) > 0) == (key in self.model)
+
+    @rule(position=st.integers(0, 30))
+    def key_at(self, position: int) -> None:
+        keys = sorted(self.model)
+        if position < len(keys):
+            assert self.tree.key_at(position) == keys[position]
+        else:
+            with pytest.raises(IndexError):
+                self.tree.key_at(position)
 
     @rule(prefix=KEYS, start=KEYS)
     def iterate(self, prefix: bytes, start: bytes) -> None:

@@ -76,6 +76,28 @@ def test_moving_to_another_bucket_leaves_nothing_behind() -> None:
         assert index.memory_bytes == one_bucket_bytes
 
 
+def test_filling_is_moving_all_at_once() -> None:
+    source = random.Random(13)
+    near = [source.choice([None, NOON_MS + source.randrange(3 * BUCKET_MS)]) for _ in range(50)]
+    far = [source.randrange(-SPAN_MS * 20, SPAN_MS * 20) for _ in range(50)]
+    deadlines_ms = {b"%d" % number: deadline_ms for number, deadline_ms in enumerate([*near, *far])}
+    filled, moved = DeadlineIndex(), DeadlineIndex()
+    filled.fill(Leaf(key, 0, b"", 1, deadline_ms) for key, deadline_ms in deadlines_ms.items())
+    for key, deadline_ms in deadlines_ms.items():
+        moved.move(Leaf(key, 0, b"", 1), deadline_ms)
+    assert filled.memory_bytes == moved.memory_bytes
+    assert list(filled.spans) == list(moved.spans)
+    for now_ms in [-SPAN_MS * 10, 0, NOON_MS, NOON_MS + BUCKET_MS, 2**53]:
+        assert filled.due(now_ms, None) == moved.due(now_ms, None)
+
+
+def test_only_an_empty_index_is_filled() -> None:
+    index, _ = index_of({b"a": 1})
+    with pytest.raises(AssertionError, match="only an empty index"):
+        index.fill([Leaf(b"b", 0, b"", 1, 2)])
+    assert index.due(5, None) == [b"a"]
+
+
 def test_due_takes_whole_buckets_and_part_of_the_last_one() -> None:
     order = [NOON_MS - SPAN_MS, NOON_MS, NOON_MS + 5, NOON_MS + BUCKET_MS, NOON_MS + BUCKET_MS + 1, NOON_MS + SPAN_MS]
     keys = [b"f", b"e", b"d", b"c", b"b", b"a"]

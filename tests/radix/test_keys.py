@@ -1,6 +1,8 @@
 import gc
 import sys
 
+import pytest
+
 from synap.radix.check import check
 from synap.radix.keys import KeyIndex
 from synap.radix.nodes import Inner, Leaf, Node
@@ -22,6 +24,16 @@ def test_a_key_too_many_makes_an_inner_node_and_its_loss_a_twig() -> None:
     assert index.remove(path, twig, keys[0]).key == keys[0]
     assert not isinstance(index.root, Inner)
     assert set(index.root) == set(keys[1:])
+
+
+def test_only_an_empty_index_is_filled() -> None:
+    index = KeyIndex()
+    leaf = Leaf(b"a", 0, b"", 1)
+    index.fill([leaf])
+    assert index.find(b"a") is leaf
+    with pytest.raises(AssertionError, match="only an empty index"):
+        index.fill([Leaf(b"b", 0, b"", 1)])
+    assert index.root == {b"a": leaf}
 
 
 def test_the_way_to_an_absent_key_is_the_way_to_its_place() -> None:

@@ -1,5 +1,5 @@
 from synap.radix.nodes import Inner, Leaf, leaves
-from synap.radix.order import children_from, seek
+from synap.radix.order import children_from, key_at, seek
 from synap.radix.tree import PurePythonTree
 
 
@@ -21,6 +21,17 @@ def test_nodes_wait_as_they_are_until_their_turn_comes() -> None:
     assert seek(root, b"a4") == seek(root, b"az") == later
     assert seek(root, b"B") == seek(root, b"") == [*later, root.children[b"a"]]
     assert seek(root, b"d") == seek({}, b"") == []
+
+
+def test_a_position_is_found_without_a_walk() -> None:
+    tree = PurePythonTree()
+    for number in range(10_000):
+        tree.put(b"%04d" % number, 0, b"", None, 1)
+    # Whatever lies in other twigs is not looked at.
+    for leaf in leaves(tree.by_key.root):
+        if not leaf.key.startswith(b"70"):
+            leaf.key = b"poison"
+    assert key_at(tree.by_key.root, 7042) == b"7042"
 
 
 def test_iteration_seeks() -> None:
