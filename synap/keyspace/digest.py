@@ -7,10 +7,14 @@ in order to deceive it (the log's chain is cryptographic).
 """
 
 import struct
+from collections.abc import Iterable, Iterator
 
 from xxhash import xxh3_128_intdigest
 
-MODULUS = 2**128
+from synap.radix import Item
+
+DIGEST_BYTES = 16
+_MODULUS = 1 << 8 * DIGEST_BYTES
 _pack = struct.Struct("<IBqQ").pack
 _NO_DEADLINE = -1
 
@@ -19,3 +23,34 @@ def entry_digest(key: bytes, kind: int, value: bytes, deadline_ms: int | None, v
     """The number of one entry, below 2^128. The length of the key keeps key and value apart."""
     fields = _pack(len(key), kind, _NO_DEADLINE if deadline_ms is None else deadline_ms, version)
     return xxh3_128_intdigest(fields + key + value)
+
+
+def state_bytes(digest: int) -> bytes:
+    """The digest of a state as it is stored."""
+    return digest.to_bytes(DIGEST_BYTES)
+
+
+class Digest:
+    """The digest of a state that comes by, entry for entry."""
+
+    def __init__(self) -> None:
+        self._sum = 0
+
+    @property
+    def value(self) -> int:
+        """The digest of what has come by so far."""
+        return self._sum % _MODULUS
+
+    def of(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The same items, taken into the digest as they pass."""
+        for item in items:
+            self._sum += entry_digest(*item)
+            yield item
+
+    def add(self, key: bytes, kind: int, value: bytes, deadline_ms: int | None, version: int) -> None:
+        """Take an entry in."""
+        self._sum += entry_digest(key, kind, value, deadline_ms, version)
+
+    def remove(self, key: bytes, kind: int, value: bytes, deadline_ms: int | None, version: int) -> None:
+        """Take an entry out again."""
+        self._sum -= entry_digest(key, kind, value, deadline_ms, version)

@@ -1,10 +1,10 @@
 """The entries as of a sequence number. ``apply`` is the only way to change them, live, in recovery and offline."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
-from synap.keyspace.digest import MODULUS, entry_digest
-from synap.radix import Entry, Tree
+from synap.keyspace.digest import Digest
+from synap.radix import Entry, Item, Tree
 
 
 class Keyspace:
@@ -17,7 +17,7 @@ class Keyspace:
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self.seq = 0
-        self._digest_sum = 0
+        self._digest = Digest()
         self._appliers: dict[type[Event], Callable[..., None]] = {
             EntrySet: self._apply_set,
             EntryDeleted: self._apply_removed,
@@ -29,7 +29,7 @@ class Keyspace:
     @property
     def digest(self) -> int:
         """The number of this state, see ``digest.py``."""
-        return self._digest_sum % MODULUS
+        return self._digest.value
 
     # --- reading -----------------------------------------------------------------------------------------
 
@@ -45,6 +45,15 @@ class Keyspace:
 
     # --- changing ----------------------------------------------------------------------------------------
 
+    def load(self, seq: int, items: Iterable[Item]) -> None:
+        """Let an empty state be that after event ``seq``, given by its entries in ascending key order.
+
+        Where the iterator raises, the state is empty as before.
+        """
+        digest = Digest()
+        self.tree.load(digest.of(items))
+        self._digest, self.seq = digest, seq
+
     def apply(self, seq: int, event: Event) -> None:
         """Let the state be that after the event with this number. Cannot fail; changes nothing the second time."""
         self.seq = seq
@@ -54,24 +63,25 @@ class Keyspace:
         key, kind, value, deadline_ms, seq = event.key, event.kind, event.value, event.deadline_ms, self.seq
         replaced = self.tree.put(key, kind, value, deadline_ms, seq)
         if replaced is not None:
-            self._digest_sum -= entry_digest(key, *replaced)
-        self._digest_sum += entry_digest(key, kind, value, deadline_ms, seq)
+            self._digest.remove(key, *replaced)
+        self._digest.add(key, kind, value, deadline_ms, seq)
 
     def _apply_removed(self, event: EntryDeleted | EntryExpired) -> None:
         removed = self.tree.delete(event.key)
         if removed is not None:
-            self._digest_sum -= entry_digest(event.key, *removed)
+            self._digest.remove(event.key, *removed)
 
     def _apply_prefix_deleted(self, event: PrefixDeleted) -> None:
-        self._digest_sum -= sum(entry_digest(*item) for item in self.tree.items(event.prefix))
+        for item in self.tree.items(event.prefix):
+            self._digest.remove(*item)
         self.tree.delete_prefix(event.prefix)
 
     def _apply_deadline(self, event: DeadlineSet) -> None:
         before = self.tree.set_deadline(event.key, event.deadline_ms)
         if before is not None:
             kind, value, _, version = before
-            self._digest_sum -= entry_digest(event.key, *before)
-            self._digest_sum += entry_digest(event.key, kind, value, event.deadline_ms, version)
+            self._digest.remove(event.key, *before)
+            self._digest.add(event.key, kind, value, event.deadline_ms, version)
 
 
 def is_due(entry: Entry, now_ms: int) -> bool:

@@ -1,20 +1,22 @@
-"""Applying events: what each does, that twice is once, and that the digest keeps up."""
+"""Applying events: what each does, that twice is once, that the digest keeps up; and loading a state as a whole."""
 
+from collections.abc import Callable, Iterable, Iterator
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
 from synap.keyspace import Keyspace
-from synap.keyspace.digest import MODULUS, entry_digest
-from synap.radix import new_tree
+from synap.keyspace.digest import entry_digest
+from synap.radix import Item, new_tree
 
 from .build import EVENTS, KEYS, NOW, PREFIXES, items, keyspace_of, put
 
 
 def recomputed(keyspace: Keyspace) -> int:
-    return sum(entry_digest(*item) for item in items(keyspace)) % MODULUS
+    return sum(entry_digest(*item) for item in items(keyspace)) % 2**128
 
 
 def test_a_new_keyspace_is_empty() -> None:
@@ -102,3 +104,58 @@ def test_an_entry_lives_until_the_millisecond_before_its_deadline() -> None:
     keyspace = keyspace_of(put(b"a", b"v", NOW))
     assert keyspace.get(b"a", NOW - 1) == (0, b"v", NOW, 1)
     assert keyspace.get(b"a", NOW) is None
+
+
+# --- a whole state at once -----------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(st.lists(EVENTS, max_size=30), st.lists(EVENTS, max_size=10))
+def test_a_loaded_state_is_the_one_that_its_events_make(events: list[Event], further: list[Event]) -> None:
+    """Also for whatever happens to it afterwards."""
+    applied, loaded = keyspace_of(*events), Keyspace(new_tree())
+    loaded.load(len(events), iter(items(applied)))
+    for seq, event in enumerate(further, len(events) + 1):
+        assert (items(loaded), loaded.seq, loaded.digest) == (items(applied), applied.seq, applied.digest)
+        for keyspace in (applied, loaded):
+            keyspace.apply(seq, event)
+    assert (items(loaded), loaded.digest) == (items(applied), applied.digest)
+    assert loaded.tree.due(NOW) == applied.tree.due(NOW)
+
+
+def test_a_state_without_entries_has_its_number_all_the_same() -> None:
+    keyspace = Keyspace(new_tree())
+    keyspace.load(17, [])
+    assert (keyspace.seq, keyspace.digest, items(keyspace)) == (17, 0, [])
+
+
+SOME = items(keyspace_of(put(b"a"), put(b"b", b"v", NOW)))
+
+
+def breaking_off() -> Iterator[Item]:
+    yield from SOME
+    raise OSError("the disk gives an error")
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [(breaking_off, OSError), (lambda: SOME[::-1], ValueError), (lambda: SOME + SOME[1:], ValueError)],
+    ids=["breaks off", "descends", "twice"],
+)
+def test_a_state_that_cannot_be_loaded_leaves_it_empty_and_another_may_be_loaded(
+    source: Callable[[], Iterable[Item]], error: type[Exception]
+) -> None:
+    keyspace = Keyspace(new_tree())
+    with pytest.raises(error):
+        keyspace.load(9, source())
+    assert (keyspace.seq, keyspace.digest, items(keyspace)) == (0, 0, [])
+    keyspace.load(5, SOME)
+    assert (keyspace.seq, keyspace.digest, items(keyspace)) == (5, recomputed(keyspace), SOME)
+
+
+def test_only_an_empty_state_can_be_loaded() -> None:
+    keyspace = keyspace_of(put(b"a"))
+    before = keyspace.seq, keyspace.digest, items(keyspace)
+    with pytest.raises(ValueError, match="empty"):
+        keyspace.load(9, SOME)
+    assert (keyspace.seq, keyspace.digest, items(keyspace)) == before
