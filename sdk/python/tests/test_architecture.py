@@ -1,0 +1,71 @@
+"""Who may import whom in the client, read off the source of every module."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import synap_sdk
+
+ROOT = Path(synap_sdk.__file__).parent
+
+OUTSIDE_THE_CORE = {"httpx", "asyncio", "trio", "anyio", "time", "random", "socket", "threading", "os", "ssl"}
+"""What deciding does not need: waiting, clocks, chance, the network."""
+
+MAX_LINES = 300
+MAX_FUNCTION_LINES = 30
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in SOURCES.items()}
+
+
+def imported(module: str) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: imports are absolute"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def roots(module: str) -> set[str]:
+    return {name.partition(".")[0] for name in imported(module)}
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_nothing_of_the_server_and_no_library_but_httpx(module: str) -> None:
+    assert not roots(module) & {"synap", "trio", "anyio", "httpcore", "msgspec"}
+
+
+@pytest.mark.parametrize("module", [name for name in SOURCES if "._core" in name])
+def test_the_core_decides_and_does_nothing(module: str) -> None:
+    assert not roots(module) & OUTSIDE_THE_CORE
+    assert not {name for name in imported(module) if name.startswith("synap_sdk._shells")}
+
+
+def test_errors_know_nothing_but_the_line_of_a_request() -> None:
+    ours = {name for name in imported("synap_sdk.errors") if name.startswith("synap_sdk")}
+    assert ours == {"synap_sdk._core.line.RequestLine"}
+
+
+@pytest.mark.parametrize("package", ["_core", "_shells"])
+def test_the_map_of_a_package_is_complete(package: str) -> None:
+    text = ast.get_docstring(TREES[f"synap_sdk.{package}"]) or ""
+    modules = {path.stem for path in (ROOT / package).glob("*.py")} - {"__init__"}
+    assert {name for name in modules if f"``{name}``" not in text} == set()
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_how_a_module_looks(module: str) -> None:
+    assert ast.get_docstring(TREES[module])
+    assert len(SOURCES[module].read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+    functions = [node for node in ast.walk(TREES[module]) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    assert [each.name for each in functions if (each.end_lineno or 0) - each.lineno >= MAX_FUNCTION_LINES] == []
