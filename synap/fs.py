@@ -252,6 +252,9 @@ class RealFileSystem:
             self.sync_directory(existing.parent)
         for place in reversed(missing):
             place.mkdir(mode=0o700, exist_ok=True)
+            # The directory, too, not only its name: where there is no journal, the name alone may come back from a
+            # power cut, and stand for whatever was in that place on the disk before.
+            self.sync_directory(place)
             self.sync_directory(place.parent)
         if not path.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))

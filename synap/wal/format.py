@@ -16,7 +16,8 @@ Segment header, 128 bytes::
     48   8  sequence number of the first event
     56   8  created, ms since the epoch
     64  16  chain value at the end of the previous segment (zeros before the first)
-    80  44  zeros
+    80  16  digest of the state before the first event, in a form the log does not know; zeros where it was not told
+    96  28  zeros
    124   4  CRC of bytes 0 to 123
 
 Frame: a header of 72 bytes, the payload, zeros up to a multiple of 8::
@@ -40,7 +41,8 @@ A *tick* is an empty frame that says the time and what is durable; a *seal* is t
 
 Why a salt: a client can store a value that contains a well-formed frame. Without the salt, such bytes behind a torn
 write would look like a later frame and turn a harmless crash into corruption. Why one zstd frame a batch: each can be
-skipped, salvaged and checked alone.
+skipped, salvaged and checked alone. Why a digest of the state: whoever reads the log later comes to a state, too, and
+learns here whether it is the one that was served.
 """
 
 import struct
@@ -55,6 +57,7 @@ SEGMENT_MAGIC = b"\x89SYNWAL\n"
 FRAME_MAGIC = b"SYNF"
 MAJOR, MINOR = 1, 0
 CHAIN_START = bytes(16)
+STATE_UNKNOWN = bytes(16)
 
 MAX_RAW_BYTES = 64 * 1024 * 1024
 """The largest payload of a batch before compression: six requests of the largest body. Read before allocating."""
@@ -62,7 +65,7 @@ MAX_RAW_BYTES = 64 * 1024 * 1024
 FLAG_ZSTD = 1
 FIRST_SKIPPABLE_TYPE = 128
 
-_SEGMENT_HEADER = struct.Struct("<8sHHIII16sQQQ16s44x")
+_SEGMENT_HEADER = struct.Struct("<8sHHIII16sQQQ16s16s28x")
 _FRAME_HEADER = struct.Struct("<4sIBBHIIIQQQI16s")
 _CHAINED_BYTES = 52
 _CRC = struct.Struct("<I")
@@ -90,6 +93,7 @@ class SegmentHeader(msgspec.Struct, frozen=True):
     first_seq: int
     created_ms: int
     chain: bytes
+    state: bytes = STATE_UNKNOWN
     major: int = MAJOR
     minor: int = MINOR
     reader_flags: int = 0
@@ -131,6 +135,7 @@ def pack_segment_header(header: SegmentHeader) -> bytes:
         header.first_seq,
         header.created_ms,
         header.chain,
+        header.state,
     )
     return body + _CRC.pack(zlib.crc32(body, header.salt))
 
@@ -139,7 +144,7 @@ def unpack_segment_header(data: bytes) -> SegmentHeader | None:
     """The header at the start of ``data``; None where magic, length or CRC are wrong."""
     if len(data) < SEGMENT_HEADER_BYTES:
         return None
-    magic, major, minor, reader_flags, writer_flags, salt, store_id, epoch, first_seq, created_ms, chain = (
+    magic, major, minor, reader_flags, writer_flags, salt, store_id, epoch, first_seq, created_ms, chain, state = (
         _SEGMENT_HEADER.unpack_from(data)
     )
     (crc,) = _CRC.unpack_from(data, _SEGMENT_HEADER.size)
@@ -152,6 +157,7 @@ def unpack_segment_header(data: bytes) -> SegmentHeader | None:
         first_seq=first_seq,
         created_ms=created_ms,
         chain=chain,
+        state=state,
         major=major,
         minor=minor,
         reader_flags=reader_flags,

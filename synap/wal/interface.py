@@ -15,13 +15,15 @@ class Batch(msgspec.Struct, frozen=True):
     """What one commit makes durable.
 
     ``payload`` holds ``count`` (1 or more) events in a form the log does not know; they were decided against the
-    state at ``after_seq``, at ``now_ms`` (log time, ms since the epoch, never less than the batch before).
+    state at ``after_seq``, at ``now_ms`` (log time, ms since the epoch, never less than the batch before). ``state`` is
+    the digest of that state, 16 bytes, for logs that keep it where they begin a new piece.
     """
 
     payload: bytes
     count: int
     after_seq: int
     now_ms: int
+    state: bytes = bytes(16)
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):

@@ -31,7 +31,7 @@ import zstandard
 from synap.errors import DamagedError, DiskFullError, LogConflictError, LogFailedError
 from synap.fs import FileSystem
 from synap.telemetry import Metrics
-from synap.wal.format import FrameType, SegmentHeader, segment_name
+from synap.wal.format import STATE_UNKNOWN, FrameType, SegmentHeader, segment_name
 from synap.wal.interface import Batch, Frame
 from synap.wal.reader import LogEnd, LogReader
 from synap.wal.writer import SegmentWriter
@@ -85,6 +85,13 @@ class LogOptions(msgspec.Struct, frozen=True):
     segment_max_bytes: int = 64 * 1024 * 1024
 
 
+class _Kept(msgspec.Struct):
+    """A segment that is there: its first event, and its length once it is sealed."""
+
+    first_seq: int
+    sealed_bytes: int
+
+
 class LocalLog:
     """See ``interface.Log``. ``full`` is True while the disk has no room for the last batch that was tried."""
 
@@ -98,14 +105,15 @@ class LocalLog:
         now_ms: Callable[[], int],
         options: LogOptions,
         metrics: Metrics,
+        state: bytes = STATE_UNKNOWN,
         random_u32: Callable[[], int] = random_u32,
         hop: Hop = thread_hop,
     ) -> None:
         """Continue the log that ends at ``end`` (its torn tail cut off already) in a new segment.
 
         Never in an old one: what an interrupted writer left there is read, but not trusted as a place to write.
-        ``now_ms`` tells the log time, which must not be before the end's. Blocks on the disk; raises
-        ``DiskFullError`` or ``LogFailedError``.
+        ``now_ms`` tells the log time, which must not be before the end's, and ``state`` is the digest of the state at
+        the end. Blocks on the disk; raises ``DiskFullError``, ``LogFailedError`` or ``OSError``.
         """
         self.full = False
         self._fs = fs
@@ -115,7 +123,7 @@ class LocalLog:
         self._metrics = metrics
         self._random_u32 = random_u32
         self._epoch = end.epoch + 1
-        self._first_seqs = [seq for seq in end.first_seqs if seq <= end.last_seq]
+        self._kept = [_Kept(seq, self._size(seq)) for seq in end.first_seqs if seq <= end.last_seq]
         self._zip = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True, write_content_size=True)
         self._lock = trio.Lock()
         self._hop = hop
@@ -125,18 +133,42 @@ class LocalLog:
         self._last_now_ms = now_ms()
         assert self._last_now_ms >= end.wall_ms, "log time goes back"
         self._last_write_s = -inf
-        self._segment = self._new_segment(end.last_seq + 1, end.chain, self._last_now_ms)
+        self._segment = self._new_segment(end.last_seq + 1, end.chain, self._last_now_ms, state)
         self._segment.publish()
-        self._first_seqs.append(self._segment.header.first_seq)
+        self._kept.append(_Kept(self._segment.header.first_seq, 0))
         # Not the segment's number, which the worker thread moves before the batch is durable.
         self._last_seq = end.last_seq
+
+    # --- what the snapshotter asks for --------------------------------------------------------------------
+
+    @property
+    def segment_seqs(self) -> tuple[int, ...]:
+        """The first events of the segments, ascending; the last one is active."""
+        return tuple(kept.first_seq for kept in self._kept)
+
+    def bytes_from(self, seq: int) -> int:
+        """The length of all segments that begin at or after this event."""
+        active_bytes = self._segment.size if self._kept[-1].first_seq >= seq else 0
+        return active_bytes + sum(kept.sealed_bytes for kept in self._kept if kept.first_seq >= seq)
+
+    async def rotate(self, state: bytes) -> int:
+        """Seal the active segment, if it holds events, and go on in a new one; return the last sealed event.
+
+        ``state`` is the digest of the state after that event; nothing may be appended meanwhile. Raises
+        ``DiskFullError`` (nothing has changed) or ``LogFailedError``.
+        """
+        async with self._lock:
+            self._refuse_after_failure()
+            if self._holds_events():
+                await self._in_thread(self._rotate, self._now_ms(), state)
+            return self.last_seq
 
     # --- the seam ----------------------------------------------------------------------------------------
 
     @property
     def first_seq(self) -> int:
         """See ``Log``."""
-        return self._first_seqs[0]
+        return self._kept[0].first_seq
 
     @property
     def last_seq(self) -> int:
@@ -181,9 +213,11 @@ class LocalLog:
             raise ValueError(f"seq {seq} was trimmed; the log begins at {self.first_seq}")
 
     async def trim(self, below_seq: int) -> None:
-        """See ``Log``. The unit is the sealed segment."""
-        async with self._lock:
-            while len(self._first_seqs) > 1 and self._first_seqs[1] <= below_seq:
+        """See ``Log``. The unit is the sealed segment; between any two of them, others may append."""
+        while True:
+            async with self._lock:
+                if len(self._kept) == 1 or self._kept[1].first_seq > below_seq:
+                    return
                 await self._in_thread(self._remove_oldest_segment)
 
     async def upkeep(self) -> None:
@@ -243,7 +277,7 @@ class LocalLog:
         now_ms = self._advance_time(batch.now_ms)
         frame, chain = self._build_batch(batch, payload, now_ms)
         if self._segment.size + len(frame) > self._options.segment_max_bytes and self._holds_events():
-            self._rotate(now_ms)
+            self._rotate(now_ms, batch.state)
             frame, chain = self._build_batch(batch, payload, now_ms)
         self._segment.append(frame, chain, batch.count)
         self.full = False
@@ -271,23 +305,25 @@ class LocalLog:
     def _holds_events(self) -> bool:
         return self._segment.next_seq > self._segment.header.first_seq
 
-    def _rotate(self, now_ms: int) -> None:
+    def _rotate(self, now_ms: int, state: bytes) -> None:
         """Seal the active segment and go on in a new one.
 
         The new file is made first: where there is no room for it, the old one is still open.
         """
+        now_ms = self._advance_time(now_ms)
         frame, chain = self._segment.build(FrameType.SEAL, now_ms)
-        successor = self._new_segment(self._segment.next_seq, chain, now_ms)
+        successor = self._new_segment(self._segment.next_seq, chain, now_ms, state)
         try:
             self._segment.seal(frame, chain)
         except DiskFullError:
             successor.discard()
             raise
         successor.publish()
-        self._segment = successor
-        self._first_seqs.append(successor.header.first_seq)
+        # Who asks meanwhile for the length of all segments counts neither twice.
+        self._kept[-1].sealed_bytes, self._segment = self._segment.size, successor
+        self._kept.append(_Kept(successor.header.first_seq, 0))
 
-    def _new_segment(self, first_seq: int, chain: bytes, now_ms: int) -> SegmentWriter:
+    def _new_segment(self, first_seq: int, chain: bytes, now_ms: int, state: bytes) -> SegmentWriter:
         header = SegmentHeader(
             salt=self._random_u32(),
             store_id=self._store_id,
@@ -295,6 +331,7 @@ class LocalLog:
             first_seq=first_seq,
             created_ms=now_ms,
             chain=chain,
+            state=state,
         )
         return SegmentWriter(self._fs, self._directory, header)
 
@@ -316,9 +353,13 @@ class LocalLog:
         except OSError as cause:
             raise LogFailedError("statvfs", self._directory, cause) from cause
 
+    def _size(self, first_seq: int) -> int:
+        with contextlib.closing(self._fs.open(self._directory / segment_name(first_seq))) as file:
+            return file.size()
+
     def _remove_oldest_segment(self) -> None:
         # Who reads meanwhile finds the number gone before the file.
-        oldest = self._directory / segment_name(self._first_seqs.pop(0))
+        oldest = self._directory / segment_name(self._kept.pop(0).first_seq)
         try:
             self._fs.remove(oldest)
             self._fs.sync_directory(self._directory)

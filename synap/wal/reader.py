@@ -10,9 +10,9 @@ import msgspec
 
 from synap.errors import DamagedError
 from synap.fs import FileSystem, read_all
-from synap.wal.format import segment_name
+from synap.wal.format import SEGMENT_HEADER_BYTES, SegmentHeader, segment_name
 from synap.wal.interface import Frame
-from synap.wal.segment import SegmentReader, Torn
+from synap.wal.segment import SegmentReader, Torn, read_segment_header
 
 _SEGMENT_NAME = re.compile(r"[0-9]{20}\.wal")
 
@@ -45,7 +45,7 @@ class LogReader:
 
     def __init__(self, fs: FileSystem, directory: Path, store_id: UUID) -> None:
         self._fs = fs
-        self._directory = directory
+        self.directory = directory
         self._store_id = store_id
         self.first_seqs = segment_seqs(fs, directory)
         self._end: LogEnd | None = None
@@ -54,7 +54,7 @@ class LogReader:
 
     @property
     def end(self) -> LogEnd:
-        """Where the log ends; known once ``frames`` was used up."""
+        """Where the log ends; known once ``frames`` or ``segments`` was used up."""
         assert self._end is not None, "the log was not read to its end"
         return self._end
 
@@ -77,9 +77,21 @@ class LogReader:
     def frames(self, from_seq: int, *, distrust_cache: bool = False, upto_seq: int | None = None) -> Iterator[Frame]:
         """The batches that hold the events from ``from_seq`` on, in order; the first may begin before it.
 
+        With ``upto_seq``, reading stops after that event and looks at nothing behind it. For ``distrust_cache``, and
+        for what is raised, see ``segments``.
+        """
+        for segment in self.segments(from_seq, distrust_cache=distrust_cache):
+            for frame in segment.frames():
+                if frame.first_seq + frame.count > from_seq:
+                    yield frame
+                if upto_seq is not None and segment.next_seq > upto_seq:
+                    return
+
+    def segments(self, from_seq: int, *, distrust_cache: bool = False) -> Iterator[SegmentReader]:
+        """The segments that hold the events from ``from_seq`` on; each is used up before the next is asked for.
+
         With ``distrust_cache``, the last segment is synced and read from the disk itself, because what the page
-        cache shows after an unclean stop may never have reached it. With ``upto_seq``, reading stops after that event
-        and looks at nothing behind it. Raises ``DamagedError`` or ``NewerFormatError``.
+        cache shows after an unclean stop may never have reached it. Raises ``DamagedError`` or ``NewerFormatError``.
         """
         first = self._segment_index(from_seq)
         self._finished_bytes = sum(self._size(self._path(seq)) for seq in self.first_seqs[:first])
@@ -96,11 +108,7 @@ class LogReader:
                 _check_continues(previous, segment)
                 self._finished_bytes += previous.offset
             self._segment = segment
-            for frame in segment.frames():
-                if frame.first_seq + frame.count > from_seq:
-                    yield frame
-                if upto_seq is not None and segment.next_seq > upto_seq:
-                    return
+            yield segment
             previous = segment
         assert previous is not None
         self._end = self._end_after(previous)
@@ -111,7 +119,7 @@ class LogReader:
         if before:
             return before[-1]
         found = f"it begins at seq {self.first_seqs[0]}" if self.first_seqs else "there is no segment"
-        raise DamagedError(self._directory, f"the log is missing its start: {found}", seq=from_seq)
+        raise DamagedError(self.directory, f"the log is missing its start: {found}", seq=from_seq)
 
     def _end_after(self, last: SegmentReader) -> LogEnd:
         empty = last.next_seq == last.header.first_seq
@@ -130,7 +138,7 @@ class LogReader:
     def _sync(self, path: Path) -> None:
         with closing(self._fs.open(path, writable=True)) as file:
             file.datasync()
-            self._fs.sync_directory(self._directory)
+            self._fs.sync_directory(self.directory)
             file.drop_cache()
 
     def _size(self, path: Path) -> int:
@@ -138,7 +146,7 @@ class LogReader:
             return file.size()
 
     def _path(self, first_seq: int) -> Path:
-        return self._directory / segment_name(first_seq)
+        return self.directory / segment_name(first_seq)
 
 
 def segment_seqs(fs: FileSystem, directory: Path) -> tuple[int, ...]:
@@ -152,6 +160,17 @@ def segment_seqs(fs: FileSystem, directory: Path) -> tuple[int, ...]:
         if not _SEGMENT_NAME.fullmatch(name):
             raise DamagedError(directory / name, "not a segment's name (20 digits and .wal): was it renamed?", seq=0)
     return tuple(int(name.removesuffix(".wal")) for name in names)
+
+
+def read_header(fs: FileSystem, directory: Path, first_seq: int, store_id: UUID) -> SegmentHeader:
+    """The header of the segment that begins with this event, checked. Raises as ``LogReader.frames``."""
+    path = directory / segment_name(first_seq)
+    try:
+        with closing(fs.open(path)) as file:
+            data = file.read(0, SEGMENT_HEADER_BYTES)
+    except FileNotFoundError:
+        raise DamagedError(path, "events are missing: the segment is not there", seq=first_seq) from None
+    return read_segment_header(path, data, store_id)
 
 
 def _check_continues(previous: SegmentReader, segment: SegmentReader) -> None:

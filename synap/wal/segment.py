@@ -17,7 +17,7 @@ from synap.errors import DamagedError, NewerFormatError
 from synap.wal import format as layout
 from synap.wal.format import FrameHeader, FrameType, SegmentHeader
 from synap.wal.interface import Frame
-from synap.wal.verdict import Suspect, Verdict, judge
+from synap.wal.verdict import SECTOR_BYTES, Suspect, Verdict, judge
 
 _KNOWN_TYPES = frozenset(FrameType)
 
@@ -35,7 +35,7 @@ class SegmentReader:
     """The frames of one segment.
 
     While ``frames`` is used up, ``next_seq``, ``chain``, ``wall_ms``, ``offset`` and ``sealed`` keep up with it and
-    describe what was read so far.
+    describe what was read so far. Of a segment that is still written to, ``continue_with`` takes what has come since.
     """
 
     def __init__(self, path: Path, data: bytes, store_id: UUID, *, is_last: bool) -> None:
@@ -45,6 +45,8 @@ class SegmentReader:
         """
         self.path = path
         self._data = data
+        # Where in the file the data begins: 0, until only the rest of it is looked at.
+        self._data_offset = 0
         self._is_last = is_last
         self.header = read_segment_header(path, data, store_id)
         self.next_seq = self.header.first_seq
@@ -55,10 +57,21 @@ class SegmentReader:
         self.torn: Torn | None = None
         self._unzip = zstandard.ZstdDecompressor()
 
+    def continue_with(self, data: bytes, *, is_last: bool) -> None:
+        """Let ``data`` be what the segment holds from ``offset`` on; ``frames``, asked for again, goes on there.
+
+        What ended inside a frame, and was taken for torn, may be whole by now. The data before is forgotten.
+        """
+        # A frame is judged by the sectors of the file, so the data keeps its place in one.
+        lead = self.offset % SECTOR_BYTES
+        self._data, self._data_offset = bytes(lead) + data, self.offset - lead
+        self._is_last = is_last
+        self.torn = None
+
     def frames(self) -> Iterator[Frame]:
         """The batches in order, up to the end or the torn tail."""
-        while self.offset < len(self._data):
-            header = layout.unpack_frame_header(self._data, self.offset, self.header.salt)
+        while self._place < len(self._data):
+            header = layout.unpack_frame_header(self._data, self._place, self.header.salt)
             payload = None if header is None else self._payload(header)
             if header is None or payload is None:
                 self._stop_at_bad_frame(header)
@@ -69,14 +82,20 @@ class SegmentReader:
             if frame is not None:
                 yield frame
 
+    @property
+    def _place(self) -> int:
+        """Where in the data the next frame begins."""
+        return self.offset - self._data_offset
+
     def _payload(self, header: FrameHeader) -> bytes | None:
         """The payload as it is on disk, its chain value checked; None where the frame is bad."""
-        start = self.offset + layout.FRAME_HEADER_BYTES
-        if len(self._data) < self.offset + layout.frame_bytes(header):
+        place = self._place
+        start = place + layout.FRAME_HEADER_BYTES
+        if len(self._data) < place + layout.frame_bytes(header):
             return None
         payload = self._data[start : start + header.payload_length]
         # The chain covers header and payload, so the payload's CRC is only needed to tell why the chain is broken.
-        head = self._data[self.offset : start]
+        head = self._data[place:start]
         if layout.chain_value(self.chain, head, payload) == header.chain:
             return payload
         if zlib.crc32(payload, self.header.salt) != header.payload_crc:
@@ -86,7 +105,7 @@ class SegmentReader:
     def _stop_at_bad_frame(self, header: FrameHeader | None) -> None:
         suspect = Suspect(
             data=self._data,
-            offset=self.offset,
+            offset=self._place,
             header=header,
             salt=self.header.salt,
             seq=self.next_seq,
@@ -96,7 +115,7 @@ class SegmentReader:
         verdict, reason = judge(suspect)
         if verdict is Verdict.CORRUPT:
             raise self._damaged(f"bad frame; {reason}")
-        self.torn = Torn(self.path, self.offset, len(self._data) - self.offset, reason)
+        self.torn = Torn(self.path, self.offset, len(self._data) - self._place, reason)
 
     def _check_place(self, header: FrameHeader) -> None:
         """Refuse a frame that is whole but cannot stand here."""

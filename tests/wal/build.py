@@ -12,6 +12,7 @@ import zstandard
 
 from synap.datadir import DataDirectory, open_data_directory
 from synap.fs import FileSystem, read_all, write_all
+from synap.quarantine import cut_tail
 from synap.telemetry import Metrics
 from synap.testing import SimulatedFileSystem
 from synap.wal import format as layout
@@ -20,7 +21,6 @@ from synap.wal.interface import Batch, Frame
 from synap.wal.local import LocalLog, LogOptions
 from synap.wal.reader import LogEnd, LogReader
 from synap.wal.segment import SegmentReader
-from synap.wal.tail import cut_tail
 
 T0_MS = 1_700_000_000_000
 STORE_ID = UUID("6f1b7a52-0c9e-4d5c-9a70-3c2f5b8f1d24")
@@ -149,6 +149,11 @@ def read_segment(data: bytes, first_seq: int = 1, *, is_last: bool = True) -> tu
 
 def zipped(raw: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=1, write_checksum=True, write_content_size=True).compress(raw)
+
+
+def bomb(declared: int) -> bytes:
+    """A zstd frame of a few bytes that claims this content size, in an 8-byte field, with a window as large."""
+    return b"\x28\xb5\x2f\xfd" + b"\xe0" + struct.pack("<Q", declared) + b"\x02\x00\x00" + b"a"
 
 
 class Forge:

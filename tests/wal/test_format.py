@@ -1,6 +1,5 @@
 """The bytes of the log: a golden segment, round trips, and every field where the docstring says it is."""
 
-import re
 import struct
 import zlib
 from pathlib import Path
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from synap.errors import DamagedError, NewerFormatError
 from synap.wal import format as layout
 from synap.wal.format import FrameHeader, FrameType, SegmentHeader
+from tests.documented import documented_fields
 
 from .build import SALT, STORE_ID, T0_MS, Forge, name, read_segment
 
@@ -33,6 +33,7 @@ segment_headers = st.builds(
     first_seq=u64,
     created_ms=u64,
     chain=sixteen(),
+    state=sixteen(),
     major=u16,
     minor=u16,
     reader_flags=u32,
@@ -112,6 +113,7 @@ def test_every_field_of_a_segment_header_is_where_the_docstring_says() -> None:
         first_seq=0x3132333435363738,
         created_ms=0x4142434445464748,
         chain=bytes(range(0x50, 0x60)),
+        state=bytes(range(0x60, 0x70)),
         major=0x6162,
         minor=0x7172,
         reader_flags=0x81828384,
@@ -123,11 +125,12 @@ def test_every_field_of_a_segment_header_is_where_the_docstring_says() -> None:
     assert data[24:40] == STORE_ID.bytes
     assert data[40:64] == struct.pack("<QQQ", 0x2122232425262728, 0x3132333435363738, 0x4142434445464748)
     assert data[64:80] == bytes(range(0x50, 0x60))
-    assert data[80:124] == bytes(44)
+    assert data[80:96] == bytes(range(0x60, 0x70))
+    assert data[96:124] == bytes(28)
     assert data[124:128] == struct.pack("<I", zlib.crc32(data[:124], 0x11121314))
-    assert documented_fields("Segment header") == [
-        (0, 8), (8, 2), (10, 2), (12, 4), (16, 4), (20, 4), (24, 16), (40, 8), (48, 8), (56, 8), (64, 16), (80, 44),
-        (124, 4),
+    assert documented_fields(layout, "Segment header") == [
+        (0, 8), (8, 2), (10, 2), (12, 4), (16, 4), (20, 4), (24, 16), (40, 8), (48, 8), (56, 8), (64, 16), (80, 16),
+        (96, 28), (124, 4),
     ]  # fmt: skip
 
 
@@ -257,7 +260,7 @@ def test_every_field_of_a_frame_is_where_the_docstring_says() -> None:
     assert data[48:52] == struct.pack("<I", 0x61626364)
     assert data[52:68] == chain
     assert data[68:72] == struct.pack("<I", zlib.crc32(data[:68], SALT))
-    assert documented_fields("Frame:") == [
+    assert documented_fields(layout, "Frame:") == [
         (0, 4), (4, 4), (8, 1), (9, 1), (10, 2), (12, 4), (16, 4), (20, 4), (24, 8), (32, 8), (40, 8), (48, 4),
         (52, 16), (68, 4),
     ]  # fmt: skip
@@ -307,10 +310,3 @@ def test_frames_are_padded_to_eight_bytes(length: int, expected: int) -> None:
 def test_a_segment_is_named_by_twenty_digits() -> None:
     assert layout.segment_name(1) == "00000000000000000001.wal"
     assert layout.segment_name(2**64 - 1) == "18446744073709551615.wal"
-
-
-def documented_fields(heading: str) -> list[tuple[int, int]]:
-    """Offsets and lengths from the table under a heading of the docstring."""
-    assert layout.__doc__ is not None
-    table = layout.__doc__.split(heading, 1)[1].split("::\n\n", 1)[1].split("\n\n", 1)[0]
-    return [(int(offset), int(length)) for offset, length in re.findall(r"^\s*(\d+)\s+(\d+)  ", table, re.MULTILINE)]

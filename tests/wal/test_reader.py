@@ -1,5 +1,6 @@
 """A directory of segments: what is missing, there twice, exchanged, foreign or left over, and what none can see."""
 
+import errno
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -9,12 +10,13 @@ from uuid import UUID
 
 import pytest
 
-from synap.errors import DamagedError
+from synap.errors import DamagedError, NewerFormatError
 from synap.fs import read_all
 from synap.testing import NOTHING, FailAt, SimulatedFileSystem
 from synap.wal import format as layout
+from synap.wal.interface import Frame
 from synap.wal.local import LogOptions
-from synap.wal.reader import LogReader, segment_seqs
+from synap.wal.reader import LogReader, read_header, segment_seqs
 
 from .build import (
     DATA,
@@ -109,6 +111,106 @@ def read_store_id(files: Files) -> UUID:
     header = layout.unpack_segment_header(files[segments(files)[0]])
     assert header is not None
     return header.store_id
+
+
+# --- segment by segment ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("from_seq", range(1, 11))
+async def test_the_segments_hold_the_frames(from_seq: int) -> None:
+    """From the one on that holds the event that was asked for, whole: who asks for frames gets no earlier ones."""
+    files, batches = await history()
+    reader = LogReader(disk_of(files), WAL, read_store_id(files))
+    firsts: list[int] = []
+    found: list[Frame] = []
+    for segment in reader.segments(from_seq):
+        firsts.append(segment.header.first_seq)
+        assert segment.header == layout.unpack_segment_header(files[segment.path])
+        found += segment.frames()
+        assert segment.sealed == (segment.header.first_seq != 7)
+    assert firsts == [first for first, following in pairwise((1, 3, 5, 7, 8, 100)) if following > from_seq]
+    assert events(found) == batches[firsts[0] - 1 :]
+    assert events(list(reader.frames(from_seq))) == batches[from_seq - 1 :]
+    assert (reader.end.last_seq, reader.bytes_read) == (9, reader.bytes_on_disk)
+
+
+async def test_the_segments_are_checked_as_the_frames_are() -> None:
+    files, _ = await history()
+    gone = segments(files)[2]
+    del files[gone]
+    reading = LogReader(disk_of(files), WAL, read_store_id(files)).segments(1)
+    assert [len(list(next(reading).frames())) for _ in range(2)] == [2, 2]
+    with pytest.raises(DamagedError, match="events are missing") as caught:
+        next(reading)
+    assert caught.value.seq == int(gone.stem)
+
+
+async def test_where_it_has_got_to_is_known_segment_by_segment() -> None:
+    files, _ = await history()
+    reader = LogReader(disk_of(files), WAL, read_store_id(files))
+    done = 0
+    for segment in reader.segments(1):
+        assert (reader.position, reader.bytes_read) == ((segment.path, 128), done + 128)
+        list(segment.frames())
+        done += len(files[segment.path])
+        assert (reader.position, reader.bytes_read) == ((segment.path, len(files[segment.path])), done)
+
+
+# --- only a header --------------------------------------------------------------------------------------------
+
+
+async def test_the_header_of_a_segment_is_read_and_nothing_behind_it() -> None:
+    files, _ = await history()
+    store_id = read_store_id(files)
+    for path in segments(files):
+        damaged = files | {path: files[path][:128] + b"whatever follows"}
+        fs = disk_of(damaged)
+        header = read_header(fs, WAL, int(path.stem), store_id)
+        assert header == layout.unpack_segment_header(files[path])
+        assert [call.name for call in fs.trace][-3:] == ["open", "read", "close"]
+
+
+def header_damage(data: bytes, first_seq: int = 1) -> DamagedError:
+    fs = disk_of({name(first_seq): data})
+    with pytest.raises(DamagedError) as caught:
+        read_header(fs, WAL, first_seq, STORE_ID)
+    assert (caught.value.path, caught.value.offset, caught.value.seq) == (name(first_seq), 0, first_seq)
+    assert fs.trace[-1].name == "close"
+    return caught.value
+
+
+def test_a_header_that_is_broken_foreign_or_renamed_is_damage() -> None:
+    data = bytes(Forge().batch().data)
+    for length in range(128):
+        assert "header is damaged" in header_damage(data[:length]).reason
+    for place in range(128):
+        flipped = data[:place] + bytes((data[place] ^ 1,)) + data[place + 1 :]
+        assert "header is damaged" in header_damage(flipped).reason
+    foreign = Forge(store_id=UUID(int=5))
+    assert "belongs to another store" in header_damage(bytes(foreign.data)).reason
+    assert "begins at seq 1: it was renamed" in header_damage(data, 7).reason
+
+
+def test_a_header_that_is_not_there_is_damage_because_events_are_missing() -> None:
+    for files in ({name(1): bytes(Forge().data)}, {WAL.parent / "x": b""}):
+        with pytest.raises(DamagedError, match="events are missing: the segment is not there") as caught:
+            read_header(disk_of(files), WAL, 7, STORE_ID)
+        assert (caught.value.path, caught.value.offset, caught.value.seq) == (name(7), None, 7)
+
+
+def test_a_header_of_a_newer_version_is_refused_as_newer() -> None:
+    for offset in (8, 12, 16):
+        fs = disk_of({name(1): bytes(Forge(patch={offset: b"\x02"}).data)})
+        with pytest.raises(NewerFormatError, match="this version of Synap reads 1"):
+            read_header(fs, WAL, 1, STORE_ID)
+
+
+def test_an_error_of_the_disk_is_not_taken_for_damage_of_a_header() -> None:
+    fs = disk_of({name(1): bytes(Forge().data)})
+    fs.faults.append(FailAt("read", 1, errno.EIO))
+    with pytest.raises(OSError, check=lambda error: error.errno == errno.EIO):
+        read_header(fs, WAL, 1, STORE_ID)
+    assert fs.trace[-1].name == "close"
 
 
 # --- gaps, overlaps, exchanges --------------------------------------------------------------------------------

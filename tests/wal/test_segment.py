@@ -18,7 +18,7 @@ from synap.wal import format as layout
 from synap.wal.format import FLAG_ZSTD, FrameType
 from synap.wal.segment import SegmentReader
 
-from .build import SALT, STORE_ID, T0_MS, Forge, name, read_segment, zipped
+from .build import SALT, STORE_ID, T0_MS, Forge, bomb, name, read_segment, zipped
 
 # --- what is whole -------------------------------------------------------------------------------------------
 
@@ -65,12 +65,85 @@ def test_a_frame_with_events_is_never_skipped() -> None:
         Forge().batch(b"a").frame(200, count=5).batch(b"b").read()
 
 
+# --- a segment that is still written to ----------------------------------------------------------------------
+
+
+def growing(forge: Forge, known_bytes: int) -> tuple[list[bytes], SegmentReader]:
+    """What the first bytes of a segment hold, and its reader."""
+    segment = SegmentReader(name(1), bytes(forge.data[:known_bytes]), STORE_ID, is_last=True)
+    return [frame.payload for frame in segment.frames()], segment
+
+
+def go_on(segment: SegmentReader, forge: Forge, upto: int | None = None, *, is_last: bool = True) -> list[bytes]:
+    """What more there is, when the segment has grown to ``upto`` bytes (None: all)."""
+    segment.continue_with(bytes(forge.data[segment.offset : upto]), is_last=is_last)
+    return [frame.payload for frame in segment.frames()]
+
+
+@pytest.mark.parametrize("step", [1, 7, 72, 500, 4096])
+def test_a_segment_that_grows_is_read_as_if_it_had_been_whole(step: int) -> None:
+    rng = Random(SALT)
+    payloads = [rng.randbytes(rng.randrange(600)) for _ in range(12)]
+    forge = Forge()
+    for payload in payloads:
+        forge.batch(payload)
+    forge.tick().seal()
+    found, segment = growing(forge, layout.SEGMENT_HEADER_BYTES)
+    for upto in (*range(len(found), len(forge.data), step), len(forge.data)):
+        found += go_on(segment, forge, max(upto, segment.offset))
+    assert found == payloads
+    assert (segment.next_seq, segment.chain, segment.sealed, segment.torn) == (13, forge.chain, True, None)
+    assert segment.offset == len(forge.data)
+
+
+def test_a_frame_that_is_half_written_is_torn_until_it_is_whole() -> None:
+    forge = Forge().batch(b"a").batch(b"b" * 1000)
+    found, segment = growing(forge, len(forge.data) - 1)
+    assert found == [b"a"]
+    assert segment.torn is not None
+    assert (segment.torn.offset, segment.torn.size) == (forge.starts[1], len(forge.data) - forge.starts[1] - 1)
+    assert go_on(segment, forge, len(forge.data) - 1) == []
+    assert segment.torn is not None
+    assert (segment.torn.offset, segment.torn.size) == (forge.starts[1], len(forge.data) - forge.starts[1] - 1)
+    assert go_on(segment, forge) == [b"b" * 1000]
+    assert segment.torn is None
+
+
+def test_a_segment_that_was_cut_and_not_continued_has_no_tail() -> None:
+    forge = Forge().batch(b"a").batch(b"b")
+    _, segment = growing(forge, len(forge.data) - 1)
+    assert go_on(segment, forge, forge.starts[1]) == []
+    assert (segment.torn, segment.next_seq) == (None, 2)
+
+
+def test_what_comes_later_is_checked_like_all_before() -> None:
+    forge = Forge().batch(b"a").batch(b"b").batch(b"c")
+    _, segment = growing(forge, forge.starts[1])
+    forge.data[forge.starts[1] + 75] ^= 1
+    with pytest.raises(DamagedError, match="a later frame says that it was durable") as caught:
+        go_on(segment, forge)
+    assert (caught.value.offset, caught.value.seq) == (forge.starts[1], 2)
+
+
+def test_half_a_frame_is_damage_once_the_next_segment_has_begun() -> None:
+    forge = Forge().batch(b"a").batch(b"b" * 1000)
+    _, segment = growing(forge, len(forge.data) - 1)
+    with pytest.raises(DamagedError, match="complete when the next one was begun"):
+        go_on(segment, forge, len(forge.data) - 1, is_last=False)
+
+
+def test_a_sector_is_missing_also_where_only_the_rest_is_looked_at() -> None:
+    """The sectors are those of the file, not of what was read of it."""
+    forge = Forge().batch(b"a" * 300).batch(Random(SALT).randbytes(3000))
+    _, segment = growing(forge, forge.starts[1])
+    sector = (forge.starts[1] // 512 + 2) * 512
+    forge.data[sector : sector + 512] = bytes(512)
+    assert go_on(segment, forge) == []
+    assert segment.torn is not None
+    assert segment.torn.reason == "a whole sector of it was never written"
+
+
 # --- whole, and wrong ----------------------------------------------------------------------------------------
-
-
-def bomb(declared: int) -> bytes:
-    """A zstd frame of a few bytes that claims this content size, in an 8-byte field, with a window as large."""
-    return b"\x28\xb5\x2f\xfd" + b"\xe0" + struct.pack("<Q", declared) + b"\x02\x00\x00" + b"a"
 
 
 def batch_of(payload: bytes, raw_length: int, flags: int = FLAG_ZSTD) -> Forge:

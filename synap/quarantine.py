@@ -1,5 +1,6 @@
-"""Setting aside what is cut off the log: nothing is destroyed before a copy of it is durable."""
+"""Setting aside what is cut off the log or found damaged: nothing is destroyed before a copy of it is durable."""
 
+import errno
 from contextlib import closing
 from pathlib import Path
 
@@ -19,11 +20,25 @@ def cut_tail(fs: FileSystem, segment: Path, offset: int, quarantine: Path) -> Pa
     return saved
 
 
-def set_aside(fs: FileSystem, segment: Path, quarantine: Path) -> Path:
-    """Move a whole segment into ``quarantine``; return its new path."""
-    saved = _save(fs, quarantine / segment.name, read_all(fs, segment))
-    fs.remove(segment)
-    fs.sync_directory(segment.parent)
+def set_aside(fs: FileSystem, path: Path, quarantine: Path) -> Path:
+    """Move a whole file into ``quarantine``, beside any of the same name; return its new path.
+
+    It is not read: its disk may not be able to. Only where the quarantine is on another disk, it is copied.
+    """
+    fs.make_directory(quarantine)
+    saved, number = quarantine / path.name, 0
+    while fs.exists(saved):
+        number += 1
+        saved = quarantine / f"{path.name}.{number}"
+    try:
+        fs.rename(path, saved)
+    except OSError as cause:
+        if cause.errno != errno.EXDEV:
+            raise
+        saved = _save(fs, quarantine / path.name, read_all(fs, path))
+        fs.remove(path)
+    fs.sync_directory(quarantine)
+    fs.sync_directory(path.parent)
     return saved
 
 
