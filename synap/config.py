@@ -38,13 +38,17 @@ class KvStoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the log is written. ``path`` None means ``wal`` in the data directory."""
+    """How the log is written. ``path`` None means ``wal`` in the data directory.
+
+    Segments are kept for ``retention_secs`` after they were sealed, also where snapshots have made them dispensable.
+    """
 
     enabled: bool = True
     path: _NotEmpty | None = None
     fsync_mode: Literal["always", "periodic", "never"] = "always"
     fsync_interval_ms: Annotated[int, msgspec.Meta(ge=1, le=60_000)] = 10
     max_size_mb: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 64
+    retention_secs: Annotated[int, msgspec.Meta(ge=0)] = 0
 
     @property
     def directory(self) -> Path | None:
@@ -55,12 +59,35 @@ class WalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return path.parent if path.suffix else path
 
 
+class SnapshotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When snapshots are taken. ``directory`` None means ``snapshot`` in the data directory.
+
+    ``enabled`` False takes none, also none that is asked for; ``auto_snapshot`` False takes only those. By itself the
+    server takes one when the log since the last has grown to ``log_size_mb`` or ``operation_threshold`` events (or to
+    half of what the last snapshot holds, if that is more), and at the latest after ``interval_secs`` with any event.
+    """
+
+    enabled: bool = True
+    directory: _NotEmpty | None = None
+    auto_snapshot: bool = True
+    interval_secs: Annotated[int, msgspec.Meta(ge=1)] = 3600
+    operation_threshold: Annotated[int, msgspec.Meta(ge=1)] = 1_000_000
+    log_size_mb: Annotated[int, msgspec.Meta(ge=1)] = 64
+    keep_count: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 2
+
+    @property
+    def path(self) -> Path | None:
+        """The directory of the snapshots."""
+        return None if self.directory is None else Path(self.directory)
+
+
 class PersistenceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the data lives. Without persistence (or without its log) everything ends with the process."""
 
     enabled: bool = True
     directory: _NotEmpty = "./data"
     wal: WalSettings = WalSettings()
+    snapshot: SnapshotSettings = SnapshotSettings()
 
 
 class LoggingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _LATENCY_BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+_FOLD_BUCKETS_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 150, 600)
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096)
 
 
@@ -89,6 +90,16 @@ class Metrics:
             "synap_clock_steps", "Steps of the wall clock that were not followed", registry=registry
         )
         self.torn_tails = Counter("synap_wal_torn_tails", "Torn tails cut off at start-up", registry=registry)
+        self.strange_states = Counter(
+            "synap_strange_states", "Places where the log makes another state than its writer was at", registry=registry
+        )
+        self.snapshots = Counter("synap_snapshots", "Snapshots by outcome", ["status"], registry=registry)
+        self.snapshot_seconds = Histogram(
+            "synap_snapshot_duration_seconds",
+            "Time of one fold",
+            buckets=_FOLD_BUCKETS_S,
+            registry=registry,
+        )
         self.http_requests = Counter(
             "synap_http_requests", "HTTP requests", ["method", "route", "status"], registry=registry
         )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from synap.config import Settings, load_settings
+from synap.config import Settings, SnapshotSettings, load_settings
 from synap.errors import ConfigError
 
 
@@ -164,10 +164,28 @@ def test_where_the_log_is(file: Path, path: str | None, directory: Path | None) 
     assert load(file, content).persistence.wal.directory == directory
 
 
+def test_snapshots(file: Path) -> None:
+    content = """
+persistence:
+  wal: {retention_secs: 86400}
+  snapshot: {enabled: false, directory: /slow/disk, auto_snapshot: false, interval_secs: 60, operation_threshold: 7,
+             log_size_mb: 1, keep_count: 5}
+"""
+    persistence = load(file, content).persistence
+    assert persistence.wal.retention_secs == 86_400
+    assert persistence.snapshot == SnapshotSettings(False, "/slow/disk", False, 60, 7, 1, 5)
+    assert persistence.snapshot.path == Path("/slow/disk")
+    assert Settings().persistence.snapshot.path is None
+    environment = {"SYNAP_PERSISTENCE__SNAPSHOT__KEEP_COUNT": "3", "SYNAP_PERSISTENCE__SNAPSHOT__ENABLED": "true"}
+    assert load(file, content, environment).persistence.snapshot.keep_count == 3
+    assert load(file, content, environment).persistence.snapshot.enabled
+
+
 # --- what is refused -------------------------------------------------------------------------------------
 
 SECTIONS = "server, kv_store, persistence, logging, replication"
 IN_SERVER = "host, port, max_connections, max_body_size_bytes"
+IN_SNAPSHOT = "enabled, directory, auto_snapshot, interval_secs, operation_threshold, log_size_mb, keep_count"
 
 
 @pytest.mark.parametrize(
@@ -194,6 +212,17 @@ IN_SERVER = "host, port, max_connections, max_body_size_bytes"
         (
             "persistence: {wal: {fsync_mode: at times}}",
             "FILE: persistence.wal.fsync_mode: invalid enum value 'at times', expected one of: always, periodic, never",
+        ),
+        ("persistence: {wal: {retention_secs: -1}}", "FILE: persistence.wal.retention_secs: expected int >= 0"),
+        ("persistence: {snapshot: {keep_count: 0}}", "FILE: persistence.snapshot.keep_count: expected int >= 1"),
+        ("persistence: {snapshot: {interval_secs: 0}}", "FILE: persistence.snapshot.interval_secs: expected int >= 1"),
+        (
+            "persistence: {snapshot: {directory: ''}}",
+            "FILE: persistence.snapshot.directory: expected str of length >= 1",
+        ),
+        (
+            "persistence: {snapshot: {interval: 1}}",
+            f"FILE: there is no setting persistence.snapshot.interval; there are: {IN_SNAPSHOT}",
         ),
         (
             "logging: {level: INFO}",

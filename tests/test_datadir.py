@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from synap.datadir import StoreFile, explained, open_data_directory, pack_store_file, read_store_file
+from synap.datadir import Places, StoreFile, explained, open_data_directory, pack_store_file, read_store_file
 from synap.errors import (
     DamagedError,
     DataDirectoryError,
@@ -124,7 +124,7 @@ def test_a_directory_with_files_of_others_is_refused_and_left_alone(foreign: str
     assert files_of(fs, DATA) == {DATA / foreign: b"theirs"}, "not even a lock was made"
 
 
-@pytest.mark.parametrize("harmless", [".gitignore", ".DS_Store", "lost+found", "LOCK", "snapshot", "quarantine"])
+@pytest.mark.parametrize("harmless", [".gitignore", ".DS_Store", "lost+found", "LOCK", "quarantine"])
 def test_hidden_files_and_what_a_disk_comes_with_are_no_hindrance(harmless: str) -> None:
     fs = disk_of({DATA / harmless: b""})
     assert opened(fs) == opened(fs)
@@ -197,12 +197,12 @@ def test_only_what_a_first_start_leaves_is_finished(case: str) -> None:
 
 def test_the_log_may_lie_elsewhere(tmp_path: Path) -> None:
     fs, wal = RealFileSystem(), tmp_path / "fast" / "disk" / "log"
-    directory = open_data_directory(fs, tmp_path / "data", now_ms=T0_MS, wal_directory=wal)
+    directory = open_data_directory(fs, tmp_path / "data", now_ms=T0_MS, places=Places(wal=wal))
     assert (directory.wal_directory, directory.quarantine) == (wal, tmp_path / "data" / "quarantine")
     assert fs.names(wal) == ["00000000000000000001.wal"]
     assert not fs.exists(tmp_path / "data" / "wal")
     directory.close()
-    again = open_data_directory(fs, tmp_path / "data", now_ms=T0_MS, wal_directory=wal)
+    again = open_data_directory(fs, tmp_path / "data", now_ms=T0_MS, places=Places(wal=wal))
     assert again.store_id == directory.store_id
     again.close()
 

@@ -1,4 +1,4 @@
-"""What a start finds: exactly what was logged, or a refusal that names the place. It may be interrupted anywhere."""
+"""What a start finds in a log: exactly what was logged, or a refusal that names the place; interrupted anywhere."""
 
 import gc
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import pytest
 from synap.clock import ManualClock
 from synap.codec import encode_events
 from synap.commands import DeletePrefix, Expire
-from synap.datadir import DataDirectory, open_data_directory
+from synap.datadir import IN_THE_DIRECTORY, DataDirectory, open_data_directory
 from synap.errors import DamagedError
 from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
 from synap.fs import read_all
@@ -58,13 +58,11 @@ def forged(*batches: list[Event]) -> Forge:
 def directory_of(*segments: Forge) -> DataDirectory:
     """A data directory that is locked and holds these segments."""
     fs = disk_of({segment.path: bytes(segment.data) for segment in segments})
-    return DataDirectory(fs, DATA, WAL, STORE_ID, fs.lock(DATA / "LOCK", ""))
+    return DataDirectory(fs, DATA, IN_THE_DIRECTORY, STORE_ID, fs.lock(DATA / "LOCK", ""))
 
 
 def recovered(directory: DataDirectory) -> tuple[Keyspace, LogEnd, RecoveryReport]:
-    keyspace = Keyspace(new_tree())
-    end, report = recover(directory, keyspace, lambda _: None)
-    return keyspace, end, report
+    return recover(directory, lambda _: None)
 
 
 # --- what is found ---------------------------------------------------------------------------------------
@@ -83,6 +81,8 @@ def test_the_report_of_a_log_that_was_closed() -> None:
     second = Forge(first_seq=5, chain=first.chain).batch(encode_events(EVENTS[4:]), 5).seal()
     _, end, report = recovered(directory_of(first, second))
     assert report == RecoveryReport(
+        snapshot_seq=None,
+        entries=0,
         events=9,
         segments=2,
         log_bytes=len(first.data) + len(second.data),
@@ -90,6 +90,8 @@ def test_the_report_of_a_log_that_was_closed() -> None:
         clean=True,
         torn_bytes=0,
         torn_copy=None,
+        set_aside=(),
+        strange_seqs=(),
     )
     assert 0 < report.duration_s < 60
     assert end.first_seqs == (1, 5)
@@ -124,11 +126,14 @@ def test_a_torn_tail_is_cut_off_and_kept() -> None:
 
 
 def test_what_the_keyspace_has_already_is_not_applied_again() -> None:
-    """As where a snapshot was loaded, in the middle of a batch."""
+    """As where somebody looks at a log from the middle of a batch on."""
     keyspace = state_after(EVENTS[:3])
-    _, report = recover(directory_of(forged(EVENTS[:2], EVENTS[2:6], EVENTS[6:])), keyspace, lambda _: None)
+    frames = forged(EVENTS[:2], EVENTS[2:6], EVENTS[6:]).read()
+    assert replay(frames, keyspace, WAL) == 6
     expected = state_after(EVENTS)
-    assert (keyspace.seq, keyspace.digest, report.events) == (9, expected.digest, 6)
+    assert (keyspace.seq, keyspace.digest) == (9, expected.digest)
+    assert replay(frames, keyspace, WAL) == 0
+    assert (keyspace.seq, keyspace.digest) == (9, expected.digest)
 
 
 # --- what is refused -------------------------------------------------------------------------------------
@@ -139,9 +144,9 @@ def test_what_the_keyspace_has_already_is_not_applied_again() -> None:
     [
         (encode_events(EVENTS[4:6]), 3, "a batch of 3 events holds 2"),
         (encode_events(EVENTS[4:7]), 2, "a batch of 2 events holds 3"),
-        (b"\x81\x82\x18\x63\x41a", 1, "not a list of events"),
-        (b"", 1, "not a list of events"),
-        (encode_events(EVENTS[4:5]) + b"\0", 1, "1 bytes follow the events"),
+        (b"\x81\x82\x18\x63\x41a", 1, "not rows of the expected shape"),
+        (b"", 1, "not rows of the expected shape"),
+        (encode_events(EVENTS[4:5]) + b"\0", 1, "1 bytes follow the rows"),
     ],
     ids=["fewer than claimed", "more than claimed", "an unknown event", "nothing", "something behind"],
 )
@@ -151,7 +156,7 @@ def test_a_frame_whose_content_is_a_lie(payload: bytes, claimed: int, reason: st
     before = files_of(directory.fs, WAL)
     with pytest.raises(DamagedError, match=reason) as caught:
         recovered(directory)
-    assert (caught.value.seq, caught.value.path) == (5, WAL)
+    assert (caught.value.seq, caught.value.path) == (5, segment.path)
     assert files_of(directory.fs, WAL) == before
     assert not directory.fs.exists(directory.quarantine)
 
@@ -188,7 +193,7 @@ def test_progress_goes_from_nothing_to_all() -> None:
         segments.append(segment.seal())
         seq, chain = segment.next_seq, segment.chain
     shares: list[float] = []
-    recover(directory_of(*segments), Keyspace(new_tree()), shares.append)
+    recover(directory_of(*segments), shares.append)
     assert 50 < len(shares) <= 100
     assert all(earlier < later for earlier, later in pairwise(shares))
     assert 0 < shares[0] < 0.05
@@ -216,7 +221,7 @@ def test_the_garbage_collector_is_left_as_it_was(damaged: bool, enabled: bool) -
         gc.disable()
     during: list[bool] = []
     try:
-        recover(directory, Keyspace(new_tree()), lambda _: during.append(gc.isenabled()))
+        recover(directory, lambda _: during.append(gc.isenabled()))
     except DamagedError:
         assert damaged
     assert gc.isenabled() == enabled
