@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from synap.results import Found, KeyPage, Page, TimeLeft, Written
+from synap.results import Found, KeyPage, Page, Timed, TimeLeft, Written
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -68,10 +68,17 @@ class Set(Write[Written], frozen=True, kw_only=True):
 
 
 class GetTouch(Write[Found | None], frozen=True):
-    """Read a key and let it live ``ttl_ms`` from now on, in one step."""
+    """Read a key and let it live ``ttl_ms`` from now on, in one step; ``touched_deadline`` says how exactly."""
 
     key: bytes
     ttl_ms: int
+
+
+class GetDelete(Write[Found | None], frozen=True):
+    """Read a key and remove it, in one step. ``if_version`` as in ``Set``."""
+
+    key: bytes
+    if_version: int | None = None
 
 
 class Delete(Write[bool], frozen=True):
@@ -120,10 +127,70 @@ class Pair(msgspec.Struct, frozen=True):
     ttl_ms: int | None = None
 
 
-class SetMany(Write[None], frozen=True):
-    """Store all pairs or none of them. Of two pairs with one key the later wins."""
+class SetMany(Write[bool], frozen=True):
+    """Store all pairs or none of them; the result tells whether they were. Of two pairs with one key the later wins.
+
+    ``only_if_absent`` stores none of them where one of the keys is there.
+    """
 
     pairs: tuple[Pair, ...]
+    only_if_absent: bool = False
+
+
+class Increment(Write[int], frozen=True):
+    """Add ``amount`` to the integer that a key holds, 0 where it is missing; the result is the sum.
+
+    The deadline stays, and ``if_version`` is as in ``Set``, here and in the two commands below.
+    """
+
+    key: bytes
+    amount: int
+    if_version: int | None = None
+
+
+class Append(Write[int], frozen=True):
+    """Write text (its UTF-8) behind what a key holds, if it holds anything; the result is the length in bytes."""
+
+    key: bytes
+    value: bytes
+    if_version: int | None = None
+
+
+class SetRange(Write[int], frozen=True):
+    """Write text over what a key holds, from the byte ``offset`` on; the result is the length in bytes.
+
+    Zeros fill what lies between the old end and ``offset``.
+    """
+
+    key: bytes
+    offset: int
+    value: bytes
+    if_version: int | None = None
+
+
+class Rename(Write[None], frozen=True):
+    """Let ``destination`` hold what a key held, value and deadline, and the key nothing.
+
+    Raises ``MissingKeyError`` where there is no such key, and, with ``only_if_absent``, ``KeyExistsError`` where
+    ``destination`` is there. ``if_version`` is that of ``key``.
+    """
+
+    key: bytes
+    destination: bytes
+    only_if_absent: bool = False
+    if_version: int | None = None
+
+
+class Copy(Write[bool], frozen=True):
+    """Let ``destination`` hold what a key holds, value and deadline; the result tells whether it does.
+
+    It does not where it is there already, unless ``replace``. Otherwise as ``Rename``.
+    """
+
+    key: bytes
+    destination: bytes
+    replace: bool = False
+    if_version: int | None = None
 
 
 class PurgeExpired(Write[int], frozen=True):
@@ -137,6 +204,30 @@ class PurgeExpired(Write[int], frozen=True):
 
 class Get(Query[Found | None], frozen=True):
     """The entry under a key."""
+
+    key: bytes
+
+
+class GetTimed(Query[Timed | None], frozen=True):
+    """The entry under a key, and how long it has still to live."""
+
+    key: bytes
+
+
+class GetRange(Query[Found | None], frozen=True):
+    """The entry under a key with only the bytes from ``start`` to ``end`` of its value, both included.
+
+    Negative ones count from the end, -1 is the last byte. A part of JSON is text. Of a text, each character that the
+    range cuts becomes U+FFFD, the replacement character.
+    """
+
+    key: bytes
+    start: int
+    end: int
+
+
+class Length(Query[int], frozen=True):
+    """How many bytes the value under a key has, 0 where it is missing."""
 
     key: bytes
 
@@ -157,6 +248,16 @@ class TimeToLive(Query[TimeLeft], frozen=True):
     """How long a key has still to live."""
 
     key: bytes
+
+
+class MemoryUsage(Query[int], frozen=True):
+    """How many bytes of memory the entry under a key takes, 0 where it is missing."""
+
+    key: bytes
+
+
+class RandomKey(Query[bytes | None], frozen=True):
+    """Any key, each as likely as the others; None where there is none."""
 
 
 class Keys(Query[KeyPage], frozen=True):

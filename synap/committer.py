@@ -9,24 +9,14 @@ the same batch is only about to make durable, and nobody may see that before a c
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 import trio
 
+from synap import commands
 from synap.codec import encode_events
-from synap.commands import (
-    Delete,
-    DeleteMany,
-    DeletePrefix,
-    Expire,
-    GetTouch,
-    Persist,
-    PurgeExpired,
-    Set,
-    SetMany,
-    Write,
-)
+from synap.commands import Write
 from synap.errors import (
     CommandError,
     DiskFullError,
@@ -35,10 +25,12 @@ from synap.errors import (
     OverloadedError,
     TooLargeError,
 )
-from synap.keyspace import Keyspace, Limits, Overlay, decide
+from synap.feed import Committed
+from synap.keyspace import Keyspace, Limits, Overlay, decide, state_bytes
 from synap.wal.interface import Batch, Log
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 BATCH_FULL_KEYS = 1024
 """A batch takes no further command from here on. Deciding and applying a key takes some 10 us; more of them in one go
@@ -60,6 +52,9 @@ QUEUE_MAX_BYTES = 128 * 1024 * 1024
 _EVENT_BYTES = 32
 """What type, kind, deadline and lengths take in the log, at most."""
 
+_INTEGER_BYTES = 20
+"""The digits of 64 bits, and a sign."""
+
 
 class _Pending(Generic[R]):
     """A command that waits, and what becomes of it."""
@@ -80,13 +75,20 @@ class _Pending(Generic[R]):
 
 
 class Committer:
-    """See the module. ``keyspace`` is changed by nobody else while ``run`` runs.
+    """See the module. ``keyspace`` is changed by nobody else while ``run`` runs; ``publish`` hears of every batch.
 
     ``failure`` is the log's, once it failed; ``writing_since`` is the ``trio.current_time`` at which the append under
     way began, None where there is none.
     """
 
-    def __init__(self, keyspace: Keyspace, log: Log, now_ms: Callable[[], int], limits: Limits) -> None:
+    def __init__(
+        self,
+        keyspace: Keyspace,
+        log: Log,
+        now_ms: Callable[[], int],
+        limits: Limits,
+        publish: Callable[[Committed], None] = lambda _: None,
+    ) -> None:
         assert keyspace.seq == log.last_seq
         self.failure: LogFailedError | None = None
         self.writing_since: float | None = None
@@ -94,10 +96,12 @@ class Committer:
         self._log = log
         self._now_ms = now_ms
         self._limits = limits
+        self._publish = publish
         self._queue: deque[_Pending[object]] = deque()
         self._queued_bytes = 0
         self._wakeup = trio.Event()
         self._idle = trio.Event()
+        self._turn = trio.Lock()
         self._closed = False
         self._ended = False
 
@@ -122,6 +126,20 @@ class Committer:
             raise pending.error
         return pending.result  # type: ignore[return-value]  # set before done, where there is no error
 
+    async def between_commits(self, act: Callable[[bytes], Awaitable[T]]) -> T:
+        """Carry out ``act`` while no batch is on its way, so that state and log are at one number; what it returns.
+
+        It is given the digest of that state. Whoever wants to commit waits meanwhile, so it must be short; to those who
+        ask whether the disk hangs, it counts as an append.
+        """
+        async with self._turn:
+            self.writing_since = trio.current_time()
+            try:
+                return await act(state_bytes(self._keyspace.digest))
+            finally:
+                self.writing_since = None
+                self._idle.set()
+
     async def drain(self) -> None:
         """Accept no more commands, and return when the last one is answered."""
         self._closed = True
@@ -144,7 +162,11 @@ class Committer:
                     self._idle.set()
                     self._wakeup = trio.Event()
                     await self._wakeup.wait()
-                await self._commit()
+                await self._take_turn()
+                try:
+                    await self._commit()
+                finally:
+                    self._turn.release()
         finally:
             self._end()
 
@@ -176,6 +198,13 @@ class Committer:
         self._queue.append(pending)  # type: ignore[arg-type]  # each result goes back to where its command came from
         self._queued_bytes += pending.size_bytes
         self._wakeup.set()
+
+    async def _take_turn(self) -> None:
+        """Wait for whoever acts between commits; where that is nobody, without giving way to other tasks."""
+        try:
+            self._turn.acquire_nowait()
+        except trio.WouldBlock:
+            await self._turn.acquire()
 
     async def _commit(self) -> None:
         """Take a batch from the queue and see it through."""
@@ -210,7 +239,8 @@ class Committer:
 
     async def _append(self, overlay: Overlay) -> None:
         events = overlay.events
-        batch = Batch(encode_events(events), len(events), self._keyspace.seq, overlay.now_ms)
+        state = state_bytes(self._keyspace.digest)
+        batch = Batch(encode_events(events), len(events), self._keyspace.seq, overlay.now_ms, state)
         self.writing_since = trio.current_time()
         try:
             # Once begun, the append is waited for: its outcome decides what the state is.
@@ -224,27 +254,45 @@ class Committer:
         assert first_seq == self._keyspace.seq + 1, "the overlay gave versions that the log does not"
         for seq, event in enumerate(events, first_seq):
             self._keyspace.apply(seq, event)
+        self._publish(Committed(first_seq, overlay.now_ms, events, overlay.size_bytes))
 
 
 def _extent(command: Write[R]) -> tuple[int, int]:
-    """How many keys a command names, and how many bytes its events take in the log, at most.
+    """How many keys a command names, and how many bytes it brings along: at most what its events take in the log.
 
-    Setting a key may take two events, because an entry that is due is ended first.
+    Setting a key may take two events, because an entry that is due is ended first. What a key holds already, and an
+    append or a rename writes once more, is not among the bytes: it does not wait in the queue, and with the largest
+    value a batch still fits its frame.
     """
     match command:
-        case Set():
-            return 1, _bytes_to_set(command.key, command.value)
-        case SetMany(pairs):
+        case commands.Set(key=key, value=value) | commands.Append(key, value) | commands.SetRange(key=key, value=value):
+            return 1, _bytes_to_set(key, value)
+        case commands.Increment(key):
+            return 1, _bytes_to_set(key, b"") + _INTEGER_BYTES
+        case commands.SetMany(pairs):
             return len(pairs), sum(_bytes_to_set(pair.key, pair.value) for pair in pairs)
-        case GetTouch(key) | Delete(key) | Expire(key) | Persist(key) | DeletePrefix(key):
-            return 1, len(key) + _EVENT_BYTES
-        case DeleteMany(keys):
-            return len(keys), sum(map(len, keys)) + len(keys) * _EVENT_BYTES
-        case PurgeExpired(limit):
+        case commands.Rename(key, destination) | commands.Copy(key, destination):
+            return 2, _bytes_to_set(destination, b"") + _bytes_to_remove(key)
+        case commands.DeleteMany(keys):
+            return len(keys), sum(map(_bytes_to_remove, keys))
+        case (
+            commands.GetTouch(key)
+            | commands.GetDelete(key)
+            | commands.Delete(key)
+            | commands.DeletePrefix(key)
+            | commands.Expire(key)
+            | commands.Persist(key)
+        ):
+            return 1, _bytes_to_remove(key)
+        case commands.PurgeExpired(limit):
             # It brings no bytes along, and sees to it itself that its events are not too large.
             return limit, 0
     raise AssertionError(f"no extent for {command}")
 
 
 def _bytes_to_set(key: bytes, value: bytes) -> int:
-    return 2 * (len(key) + _EVENT_BYTES) + len(value)
+    return 2 * _bytes_to_remove(key) + len(value)
+
+
+def _bytes_to_remove(key: bytes) -> int:
+    return len(key) + _EVENT_BYTES

@@ -9,7 +9,10 @@
     │   │   ├── InvalidValueError       400  a value or a parameter that no state could accept
     │   │   ├── InvalidTtlError         400  zero, in the past, or over ten years
     │   │   ├── TooLargeError           413  key, value, body or batch over its limit
+    │   │   ├── MissingKeyError         404  there is no such key, and the command needs one
+    │   │   ├── KeyExistsError          409  there is such a key, and the command must not overwrite it
     │   │   └── VersionMismatchError    412  compare-and-set lost the race
+    │   ├── TrimmedError            410  the log begins only later
     │   └── RequestError            the request means no command
     │       ├── MalformedRequestError   400  bytes that do not parse
     │       ├── InvalidParameterError   400  a parameter that cannot be, or two that exclude each other
@@ -23,6 +26,10 @@
     │   ├── NotReadyError           503  loading or draining
     │   ├── OverloadedError         503  the write queue is full
     │   └── DiskFullError           507  no room for the batch; reads go on
+    ├── SnapshotError           no snapshot was taken; the log has everything
+    │   ├── SnapshotsOffError       409  the store is told to take none
+    │   ├── SnapshotNoRoomError     507  the disk is full
+    │   └── SnapshotFailedError     500  the fold failed, or made something else than was to be made
     ├── LogConflictError        somebody else appended to the log first; nothing was written
     ├── LogFailedError          the disk's: the outcome of the write is unknown, the process must end
     ├── DataDirectoryError      the operator's: the directory cannot be used as it is
@@ -32,6 +39,9 @@
     │   ├── NewerFormatError        it was written by a newer version
     │   └── DamagedError            bytes that were durable have changed
     ├── RepairError             the operator's: the log cannot be cut there
+    ├── ReplayError             the operator's: what was asked of the offline tool cannot be shown or made
+    │   ├── TrimmedAwayError        the log begins only later
+    │   └── ImportFileError         a line of the file is not what an export writes
     ├── CodecError              an event or a frame's payload does not mean anything
     ├── ConfigError             the operator's: a wrong name or value, and where it stands
     └── AddressInUseError       the operator's: somebody else listens there
@@ -93,6 +103,24 @@ class TooLargeError(CommandError):
         self.what, self.size, self.limit, self.unit = what, size, limit, unit
 
 
+class MissingKeyError(CommandError):
+    """There is no such key, and what was asked for needs one."""
+
+    field = "key"
+
+    def __init__(self) -> None:
+        super().__init__("there is no such key")
+
+
+class KeyExistsError(CommandError):
+    """There is a key already where the command was told to overwrite none."""
+
+    field = "destination"
+
+    def __init__(self) -> None:
+        super().__init__("there is such a key already, and it was not overwritten")
+
+
 class VersionMismatchError(CommandError):
     """The entry is not at the expected version. ``current`` is None where the key is missing."""
 
@@ -101,6 +129,18 @@ class VersionMismatchError(CommandError):
         found = "the key is missing" if current is None else f"it is at version {current}"
         super().__init__(f"version does not match: expected {wanted}, {found}")
         self.expected, self.current = expected, current
+
+
+class TrimmedError(ClientError):
+    """The events after ``after_seq`` are no longer all there; the first that is, is ``earliest_seq``."""
+
+    field = "after"
+
+    def __init__(self, after_seq: int, earliest_seq: int) -> None:
+        super().__init__(
+            f"the log no longer has what happened right after seq {after_seq}; it begins at {earliest_seq}"
+        )
+        self.after_seq, self.earliest_seq = after_seq, earliest_seq
 
 
 # --- a request means no command --------------------------------------------------------------------------
@@ -179,6 +219,25 @@ class DiskFullError(UnavailableError):
     """There was no room for the batch. The log was cut back to its last whole frame; reads go on."""
 
     retry_after_s = 5
+
+
+# --- snapshots -------------------------------------------------------------------------------------------
+
+
+class SnapshotError(SynapError):
+    """A snapshot was not taken. Nothing is lost: the log stays as long as no snapshot covers it."""
+
+
+class SnapshotsOffError(SnapshotError):
+    """The store keeps nothing on disk, or is told to take no snapshots."""
+
+
+class SnapshotNoRoomError(SnapshotError):
+    """There is no room for it on the disk."""
+
+
+class SnapshotFailedError(SnapshotError):
+    """The process that makes it was killed or gave up, or what it made is not the state it should be."""
 
 
 # --- the log ---------------------------------------------------------------------------------------------
@@ -269,6 +328,30 @@ class RepairError(SynapError):
     """The log cannot be cut where the operator wishes; nothing was changed."""
 
     exit_code = 64
+
+
+class ReplayError(SynapError):
+    """What was asked for cannot be shown: the operator's to ask for something else. The sentence says what there is."""
+
+    exit_code = 64
+
+
+class TrimmedAwayError(ReplayError):
+    """The events from ``seq`` on are not there any more; the log begins at ``first_seq``."""
+
+    def __init__(self, seq: int, first_seq: int) -> None:
+        super().__init__(f"events {seq} to {first_seq - 1} are not there any more: the log begins at seq {first_seq}")
+        self.seq, self.first_seq = seq, first_seq
+
+
+class ImportFileError(ReplayError):
+    """The file cannot be imported: ``line`` of it (from 1) is not what it must be. Nothing was made."""
+
+    exit_code = 65
+
+    def __init__(self, name: str, line: int, reason: str) -> None:
+        super().__init__(f"{name}, line {line}: {reason}")
+        self.name, self.line, self.reason = name, line, reason
 
 
 class CodecError(SynapError):

@@ -16,6 +16,13 @@ class Found(msgspec.Struct, frozen=True):
     version: int
 
 
+class Timed(msgspec.Struct, frozen=True):
+    """An entry, and the ms that it has still to live (None: no deadline)."""
+
+    found: Found
+    left_ms: int | None
+
+
 class Written(msgspec.Struct, frozen=True):
     """The outcome of a ``Set``.
 
@@ -47,3 +54,23 @@ class Page(msgspec.Struct, frozen=True):
 
     keys: list[bytes]
     next_after: bytes | None
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What event ``seq`` changed, at ``time_ms`` (log time, ms since the epoch).
+
+    ``type`` is "set", "deadline" (it moved) or "removed"; ``cause`` says why: "set", "deadline_set", "deleted",
+    "prefix_deleted" or "expired". It is of a ``key``, or of all keys under a ``prefix``. ``kind``, ``value`` and
+    ``version`` are there where the value was set.
+    """
+
+    seq: int
+    time_ms: int
+    type: str
+    cause: str
+    key: bytes | None = None
+    prefix: bytes | None = None
+    kind: int | None = None
+    value: bytes | None = None
+    version: int | None = None
+    deadline_ms: int | None = None

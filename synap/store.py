@@ -1,69 +1,74 @@
 """The store: one keyspace, the log behind it, and the tasks that keep them together. What a front end talks to."""
 
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
-import msgspec
 import structlog
 import trio
 
+from synap.archive import Archive
 from synap.clock import Clock, LogClock
-from synap.commands import (
-    Command,
-    Delete,
-    DeleteMany,
-    DeletePrefix,
-    Get,
-    GetMany,
-    GetTouch,
-    Keys,
-    Query,
-    Set,
-    SetMany,
-    Write,
-)
+from synap.commands import Command, Keys, Query, RandomKey, Write
 from synap.committer import Committer
+from synap.counts import OperationCounts
 from synap.datadir import DataDirectory
-from synap.errors import CommandError, LogFailedError
+from synap.errors import CommandError, LogFailedError, SnapshotsOffError
 from synap.expirer import run_expirer
-from synap.keyspace import Keyspace, Limits, answer, match_keys
+from synap.feed import Feed, Reader
+from synap.fold_process import fold_in_child
+from synap.keyspace import Keyspace, Limits, answer, state_bytes
 from synap.radix import new_tree
 from synap.recovery import RecoveryReport, recover
-from synap.results import KeyPage, Written
+from synap.snapshot.policy import SnapshotInfo, SnapshotOptions
+from synap.snapshotter import BetweenCommits, Fold, Snapshotter
 from synap.tasks import open_tasks
 from synap.telemetry import Metrics, OperationMetrics
 from synap.wal.interface import Log
 from synap.wal.local import FsyncMode, Hop, LocalLog, LogOptions, random_u32, thread_hop
 from synap.wal.memory import MemoryLog
+from synap.walks import matching_keys, random_key
 
 # What it takes to open a store, and nothing of what a store is made of: front ends import from nowhere below.
-__all__ = ["FsyncMode", "Limits", "LogOptions", "OperationCounts", "Store", "open_memory_store", "open_store"]
+__all__ = [
+    "FsyncMode",
+    "Limits",
+    "LogOptions",
+    "OperationCounts",
+    "Reader",
+    "SnapshotInfo",
+    "SnapshotOptions",
+    "Store",
+    "open_memory_store",
+    "open_store",
+]
 
 R = TypeVar("R")
 
 _logger = structlog.get_logger()
 
-MATCH_VISITS = 2_000
-"""Keys that a walk visits before others get a turn: about 2 ms."""
+DEFAULT_SNAPSHOTS = SnapshotOptions()
 
 STALLED_AFTER_S = 1.0
 """An append that takes longer means that the disk hangs, and readiness says so."""
 
 
-class OperationCounts(msgspec.Struct):
-    """What was asked of the store since it was opened, in keys."""
-
-    gets: int = 0
-    hits: int = 0
-    sets: int = 0
-    dels: int = 0
-
-
 class Store:
     """See the module. ``run`` must be running for writes to be carried out and for entries to be purged."""
 
-    def __init__(self, keyspace: Keyspace, log: Log, clock: LogClock, limits: Limits, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        keyspace: Keyspace,
+        log: Log,
+        clock: LogClock,
+        limits: Limits,
+        metrics: Metrics,
+        *,
+        snapshotting: Callable[[BetweenCommits], Snapshotter] | None = None,
+        random_u32: Callable[[], int] = random_u32,
+        hop: Hop = thread_hop,
+    ) -> None:
         self.keyspace = keyspace
         self.log = log
         self.counts = OperationCounts()
@@ -71,15 +76,20 @@ class Store:
         self._clock = clock
         self._limits = limits
         self._metrics = metrics
+        self._random_u32 = random_u32
         self._operation_metrics: dict[type[object], OperationMetrics] = {}
-        self._committer = Committer(keyspace, log, clock.now_ms, limits)
+        self.feed = Feed(log, hop)
+        self._committer = Committer(keyspace, log, clock.now_ms, limits, self.feed.publish)
+        self._snapshotter = snapshotting(self._committer.between_commits) if snapshotting is not None else None
 
     async def run(self) -> None:
-        """Commit, expire and keep the log up, until cancelled. Raises ``LogFailedError``."""
+        """Commit, expire, keep the log up and take snapshots, until cancelled. Raises ``LogFailedError``."""
         try:
             async with open_tasks() as nursery:
                 nursery.start_soon(self._committer.run)
                 nursery.start_soon(self.log.upkeep)
+                if self._snapshotter is not None:
+                    nursery.start_soon(self._snapshotter.run)
                 nursery.start_soon(run_expirer, self.keyspace, self._committer, self._clock.now_ms, self._on_expired)
         except LogFailedError as failure:
             self._committer.fail(failure)
@@ -88,10 +98,39 @@ class Store:
     async def drain(self) -> None:
         """Accept no more writes, and return when those that wait are answered. ``run`` must still be running."""
         await self._committer.drain()
+        self.let_followers_go()
+
+    def let_followers_go(self) -> None:
+        """Tell those who follow the feed that there is no more, once they have heard everything until now."""
+        self.feed.close()
 
     async def close(self) -> None:
         """End the log cleanly. ``run`` must have ended. Raises ``LogFailedError``."""
         await self.log.close()
+
+    async def take_snapshot(self) -> SnapshotInfo:
+        """A snapshot that holds all that was acknowledged before; see ``Snapshotter.take``."""
+        if self._snapshotter is None:
+            raise SnapshotsOffError("nothing is kept on disk, so there are no snapshots")
+        return await self._snapshotter.take()
+
+    async def archive(self) -> Archive:
+        """All that was acknowledged before, as a tar file that is yet to be read, and must be closed.
+
+        Raises ``SnapshotsOffError`` where nothing is kept, ``DiskFullError``, ``LogFailedError`` or ``OSError``.
+        """
+        if self._snapshotter is None:
+            raise SnapshotsOffError("nothing is kept on disk, so there is nothing to back up")
+        return await self._snapshotter.archive()
+
+    def follow(self, prefix: bytes, after_seq: int | None) -> Reader:
+        """One who follows the changes under a prefix after an event (None: from now on); see ``feed.Reader``."""
+        return Reader(self.feed, prefix, after_seq)
+
+    @property
+    def snapshots(self) -> tuple[SnapshotInfo, ...]:
+        """The snapshots that a start would use, oldest first."""
+        return () if self._snapshotter is None else self._snapshotter.snapshots
 
     async def execute(self, command: Command[R]) -> R:
         """Carry out a command: a query at once, a write through the committer (see ``Committer.submit``)."""
@@ -100,7 +139,7 @@ class Store:
         started_s = perf_counter()
         try:
             result = await self._execute(command)
-            self._count(command, result)
+            self.counts.count(command, result)
             outcome = metrics.ok
         except CommandError:
             outcome = metrics.refused
@@ -125,6 +164,11 @@ class Store:
         """What keys, values and their tree occupy."""
         return self.keyspace.tree.memory_bytes
 
+    @property
+    def log_bytes(self) -> int:
+        """The length of the log on the disk."""
+        return self.log.bytes_from(self.log.first_seq) if isinstance(self.log, LocalLog) else 0
+
     def key_count(self) -> int:
         """The number of live entries."""
         return self.keyspace.count(b"", self._clock.now_ms())
@@ -146,22 +190,13 @@ class Store:
         if isinstance(command, Write):
             return await self._committer.submit(command)
         if isinstance(command, Keys):
-            return await self._matching_keys(command)  # type: ignore[return-value]  # Keys is a Query[KeyPage]
+            # The result of each is that of its type.
+            return await matching_keys(self.keyspace, command, self._clock.now_ms)  # type: ignore[return-value]
+        if isinstance(command, RandomKey):
+            return await random_key(self.keyspace, self._clock.now_ms, self._random_u32)  # type: ignore[return-value]
         assert isinstance(command, Query)
         result: R = answer(command, self.keyspace, self._clock.now_ms(), self._limits)
         return result
-
-    async def _matching_keys(self, command: Keys) -> KeyPage:
-        keys: list[bytes] = []
-        after: bytes | None = None
-        while len(keys) <= command.limit:
-            page = match_keys(self.keyspace, command.pattern, after, MATCH_VISITS, self._clock.now_ms())
-            keys += page.keys
-            after = page.next_after
-            if after is None:
-                break
-            await trio.lowlevel.checkpoint()
-        return KeyPage(keys[: command.limit], truncated=len(keys) > command.limit)
 
     def _metrics_of(self, command_type: type[object]) -> OperationMetrics:
         found = self._operation_metrics.get(command_type)
@@ -174,41 +209,26 @@ class Store:
         self.expired_keys += count
         self._metrics.expired_keys.inc(count)
 
-    def _count(self, command: Command[R], result: object) -> None:
-        counts = self.counts
-        match command:
-            case Get() | GetTouch():
-                counts.gets += 1
-                counts.hits += result is not None
-            case GetMany(keys) if isinstance(result, tuple):
-                counts.gets += len(keys)
-                counts.hits += sum(found is not None for found in result)
-            case Set() if isinstance(result, Written):
-                counts.sets += result.written
-            case SetMany(pairs):
-                counts.sets += len(pairs)
-            case Delete() | DeleteMany() | DeletePrefix() if isinstance(result, int):
-                counts.dels += result
-
 
 def open_store(
     directory: DataDirectory,
     clock: Clock,
     *,
     options: LogOptions,
+    snapshots: SnapshotOptions = DEFAULT_SNAPSHOTS,
     limits: Limits,
     metrics: Metrics,
     on_progress: Callable[[float], None] = lambda _: None,
     random_u32: Callable[[], int] = random_u32,
     hop: Hop = thread_hop,
+    fold: Fold = fold_in_child,
 ) -> tuple[Store, RecoveryReport]:
     """Recover what is in the directory and continue its log. Blocks on the disk.
 
     Raises a ``DataDirectoryError`` where the directory cannot be read, ``DiskFullError``, ``LogFailedError`` or
     ``OSError`` where it cannot be written.
     """
-    keyspace = Keyspace(new_tree())
-    end, report = recover(directory, keyspace, on_progress)
+    keyspace, end, report = recover(directory, on_progress)
     log_clock = _log_clock(clock, end.wall_ms, metrics)
     log = LocalLog(
         directory.fs,
@@ -218,10 +238,23 @@ def open_store(
         now_ms=log_clock.now_ms,
         options=options,
         metrics=metrics,
+        state=state_bytes(keyspace.digest),
         random_u32=random_u32,
         hop=hop,
     )
-    return Store(keyspace, log, log_clock, limits, metrics), report
+    snapshotting = partial(
+        Snapshotter,
+        directory,
+        log,
+        now_ms=log_clock.now_ms,
+        options=snapshots,
+        metrics=metrics,
+        random_u32=random_u32,
+        fold=fold,
+        hop=hop,
+    )
+    store = Store(keyspace, log, log_clock, limits, metrics, snapshotting=snapshotting, random_u32=random_u32, hop=hop)
+    return store, report
 
 
 def open_memory_store(clock: Clock, *, limits: Limits, metrics: Metrics) -> Store:

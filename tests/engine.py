@@ -1,15 +1,21 @@
-"""What the tests of the engine share: a log that waits and fails as it is told, and commands that are under way."""
+"""What the tests of the engine share: a log that waits and fails as it is told, and a committer at work on it."""
 
-from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeVar
+import errno
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar, cast
 
 import trio
 from trio.testing import wait_all_tasks_blocked
 
 from synap.codec import decode_events
-from synap.commands import Command, Kind, Set
-from synap.errors import SynapError
+from synap.commands import Command, Kind, Set, Write
+from synap.committer import Committer
+from synap.errors import LogFailedError, SynapError
 from synap.events import Event
+from synap.keyspace import Keyspace, Limits
+from synap.radix import new_tree
 from synap.wal.interface import Batch, Frame
 from synap.wal.memory import MemoryLog
 
@@ -21,12 +27,14 @@ NOW = 1_700_000_000_000
 class GateLog:
     """A ``MemoryLog`` whose appends wait while the gate is shut.
 
-    The errors in ``failures`` are raised by the next appends, one each; ``attempts`` counts all that were begun.
+    The errors in ``failures`` are raised by the next appends, one each; ``attempts`` counts all that were begun, and
+    ``states`` are those that they were decided at.
     """
 
     def __init__(self) -> None:
         self.failures: list[BaseException] = []
         self.attempts = 0
+        self.states: list[bytes] = []
         self.closed = False
         self._memory = MemoryLog()
         self._gate = trio.Event()
@@ -52,6 +60,7 @@ class GateLog:
 
     async def append(self, batch: Batch) -> int:
         self.attempts += 1
+        self.states.append(batch.state)
         await self._gate.wait()
         if self.failures:
             raise self.failures.pop(0)
@@ -118,3 +127,56 @@ async def inline(call: Callable[[], T]) -> T:
     """A hop to no thread, for disks that answer at once."""
     await trio.lowlevel.checkpoint()
     return call()
+
+
+LOG_FAILED = LogFailedError("fdatasync", Path("x.wal"), OSError(errno.EIO, "Input/output error"))
+
+
+class Bench:
+    """A committer at work on a gate log, and the commands that were sent to it."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self.log = GateLog()
+        self.keyspace = Keyspace(new_tree())
+        self.now_ms = NOW
+        self.committer = Committer(self.keyspace, self.log, lambda: self.now_ms, Limits())
+        self.scope = trio.CancelScope()
+        self.ended: BaseException | None = None
+        self._nursery = nursery
+
+    async def run(self) -> None:
+        with self.scope:
+            try:
+                await self.committer.run()
+            except Exception as error:  # noqa: BLE001  # whatever ended it is what the tests ask for
+                self.ended = error
+
+    async def send(self, *commands: Write[object]) -> list[Sent]:
+        async def submit(command: Command[object]) -> object:
+            return await self.committer.submit(cast("Write[object]", command))
+
+        return await send(self._nursery, submit, *commands)
+
+    async def release(self) -> None:
+        self.log.release()
+        await wait_all_tasks_blocked()
+
+    async def held_up(self) -> Sent:
+        """Shut the gate before a first command; whatever is sent from now on gathers behind it."""
+        self.log.shut()
+        (first,) = await self.send(set_text(b"first"))
+        return first
+
+    def view(self) -> dict[bytes, bytes]:
+        """What a reader sees."""
+        return {item[0]: item[2] for item in self.keyspace.tree.items()}
+
+
+@asynccontextmanager
+async def at_work(nursery: trio.Nursery) -> AsyncIterator[Bench]:
+    """A bench whose committer runs, until the end of the test."""
+    bench = Bench(nursery)
+    nursery.start_soon(bench.run)
+    yield bench
+    bench.log.release()
+    nursery.cancel_scope.cancel()

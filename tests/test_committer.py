@@ -1,10 +1,7 @@
-"""Group commit: who shares a frame, who is answered when, and what becomes of everybody when the log fails."""
+"""Group commit: who shares a frame, who is answered when, and how it ends."""
 
 import contextlib
-import errno
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import cast
 
 import pytest
 import trio
@@ -14,25 +11,27 @@ from trio.testing import wait_all_tasks_blocked
 from synap import committer as committer_module
 from synap.codec import encode_events
 from synap.commands import (
-    Command,
+    Append,
+    Copy,
     Delete,
     DeleteMany,
     DeletePrefix,
     Expire,
+    GetDelete,
     GetTouch,
+    Increment,
     Kind,
     Pair,
     Persist,
     PurgeExpired,
+    Rename,
     SetMany,
+    SetRange,
     Write,
 )
 from synap.committer import BATCH_FULL_BYTES, COMMAND_MAX_BYTES, QUEUE_MAX_BYTES, Committer, _extent
 from synap.errors import (
-    DiskFullError,
     InvalidKeyError,
-    LogConflictError,
-    LogFailedError,
     NotReadyError,
     OverloadedError,
     TooLargeError,
@@ -44,59 +43,13 @@ from synap.radix import new_tree
 from synap.results import Written
 from synap.wal.format import MAX_RAW_BYTES
 
-from .engine import NOW, GateLog, Sent, outcomes, send, set_text
-
-LOG_FAILED = LogFailedError("fdatasync", Path("x.wal"), OSError(errno.EIO, "Input/output error"))
-DISK_FULL = DiskFullError("no room")
-
-
-class Bench:
-    """A committer at work on a gate log, and the commands that were sent to it."""
-
-    def __init__(self, nursery: trio.Nursery) -> None:
-        self.log = GateLog()
-        self.keyspace = Keyspace(new_tree())
-        self.now_ms = NOW
-        self.committer = Committer(self.keyspace, self.log, lambda: self.now_ms, Limits())
-        self.scope = trio.CancelScope()
-        self.ended: BaseException | None = None
-        self._nursery = nursery
-
-    async def run(self) -> None:
-        with self.scope:
-            try:
-                await self.committer.run()
-            except Exception as error:  # noqa: BLE001  # whatever ended it is what the tests ask for
-                self.ended = error
-
-    async def send(self, *commands: Write[object]) -> list[Sent]:
-        async def submit(command: Command[object]) -> object:
-            return await self.committer.submit(cast("Write[object]", command))
-
-        return await send(self._nursery, submit, *commands)
-
-    async def release(self) -> None:
-        self.log.release()
-        await wait_all_tasks_blocked()
-
-    async def held_up(self) -> Sent:
-        """Shut the gate before a first command; whatever is sent from now on gathers behind it."""
-        self.log.shut()
-        (first,) = await self.send(set_text(b"first"))
-        return first
-
-    def view(self) -> dict[bytes, bytes]:
-        """What a reader sees."""
-        return {item[0]: item[2] for item in self.keyspace.tree.items()}
+from .engine import LOG_FAILED, NOW, Bench, GateLog, at_work, outcomes, set_text
 
 
 @pytest.fixture
 async def bench(nursery: trio.Nursery) -> AsyncIterator[Bench]:
-    bench = Bench(nursery)
-    nursery.start_soon(bench.run)
-    yield bench
-    bench.log.release()
-    nursery.cancel_scope.cancel()
+    async with at_work(nursery) as bench:
+        yield bench
 
 
 # --- batches ---------------------------------------------------------------------------------------------
@@ -164,7 +117,7 @@ async def test_refusals_wait_for_what_they_rest_on(bench: Bench) -> None:
 
 async def test_a_batch_without_events_is_no_frame(bench: Bench) -> None:
     sent = await bench.send(Delete(b"missing"), set_text(b""), SetMany(()))
-    assert [each.error or each.outcome for each in sent] == [[False], InvalidKeyError, [None]]
+    assert [each.error or each.outcome for each in sent] == [[False], InvalidKeyError, [True]]
     assert bench.log.attempts == 0
 
 
@@ -192,6 +145,15 @@ async def test_a_full_batch_takes_no_more_bytes(bench: Bench) -> None:
     await bench.send(*[set_text(b"%d" % number, quarter) for number in range(9)])
     await bench.release()
     assert [len(batch) for batch in bench.log.batches()] == [1, 4, 4, 1]
+
+
+async def test_what_a_key_held_before_counts_where_it_is_written_once_more(bench: Bench) -> None:
+    await bench.send(set_text(b"a", bytes(BATCH_FULL_BYTES // 4)))
+    await bench.held_up()
+    await bench.send(*[Append(b"a", b"1")] * 6, Rename(b"a", b"b"), Copy(b"b", b"c"))
+    await bench.release()
+    # A batch takes one more as long as it is not full. Of a rename there are two events.
+    assert [len(batch) for batch in bench.log.batches()] == [1, 1, 4, 5]
 
 
 async def test_a_full_batch_takes_no_more_keys(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,6 +280,13 @@ async def test_keys_count_as_much_as_values(
         (set_text(b"due", b"value"), 1),
         (SetMany((Pair(b"due", Kind.TEXT, b"1", 5), Pair(b"b", Kind.BYTES, bytes(300)))), 2),
         (SetMany(()), 0),
+        (Increment(b"due", 2**63 - 1), 1),
+        (Increment(b"new", -(2**63)), 1),
+        (Append(b"due", b"value"), 1),
+        (SetRange(b"due", 0, b"value"), 1),
+        (Rename(b"a", b"due"), 2),
+        (Copy(b"a", b"due"), 2),
+        (GetDelete(b"a"), 1),
         (GetTouch(b"a", 5), 1),
         (Delete(b"a"), 1),
         (DeleteMany((b"a", b"b", b"a")), 3),
@@ -337,6 +306,7 @@ def test_the_extent_of_a_command_is_no_less_than_its_events(command: Write[objec
     key_count, size_bytes = _extent(command)
     assert key_count == keys
     if not isinstance(command, PurgeExpired):
+        # All values that are there already are empty.
         assert len(encode_events(overlay.events)) <= size_bytes + 1
 
 
@@ -350,94 +320,6 @@ async def test_a_command_that_no_frame_could_hold(bench: Bench) -> None:
     sent = await bench.send(SetMany((Pair(b"a", Kind.BYTES, half), Pair(b"b", Kind.BYTES, half))))
     assert sent[0].error is TooLargeError
     assert bench.log.attempts == 0
-
-
-# --- errors of the log -----------------------------------------------------------------------------------
-
-
-async def test_a_full_disk_refuses_the_batch_and_nothing_else(bench: Bench) -> None:
-    first = await bench.held_up()
-    bench.log.failures = [DISK_FULL]
-    sent = await bench.send(set_text(b"b"), Delete(b"first"), set_text(b""))
-    await bench.release()
-    assert first.error is DiskFullError
-    # Those behind were decided against a state without what did not fit.
-    assert outcomes(sent)[:2] == [[Written(written=True, version=1)], [False]]
-    assert sent[2].error is InvalidKeyError
-    assert (bench.view(), bench.committer.failure, bench.ended) == ({b"b": b"v"}, None, None)
-
-
-async def test_a_full_disk_is_told_to_everybody_of_the_batch(bench: Bench) -> None:
-    await bench.held_up()
-    sent = await bench.send(set_text(b"a"), set_text(b"a", only_if_absent=True), set_text(b""), Delete(b"missing"))
-    bench.log.release()
-    bench.log.shut()
-    await wait_all_tasks_blocked()
-    bench.log.failures = [DISK_FULL]
-    await bench.release()
-    assert [each.error for each in sent] == [DiskFullError] * 4
-    (after,) = await bench.send(set_text(b"a", only_if_absent=True))
-    assert after.outcome == [Written(written=True, version=2)]
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        LOG_FAILED,
-        LogConflictError(3, 5),
-        MemoryError(),
-        OSError(errno.EMFILE, "Too many open files"),
-        AssertionError("a bug"),
-    ],
-    ids=lambda error: type(error).__name__,
-)
-async def test_after_any_other_error_nothing_is_acknowledged(bench: Bench, error: Exception) -> None:
-    first = await bench.held_up()
-    bench.log.failures = [error]
-    waiting = await bench.send(set_text(b"a"), Delete(b"missing"))
-    await bench.release()
-    assert bench.ended is error
-    assert first.outcome == [error]
-    # Those behind were never begun, and are told so; so is whoever comes later.
-    later = await bench.send(set_text(b"b"))
-    assert [each.error for each in (*waiting, *later)] == [NotReadyError] * 3
-    assert (bench.view(), bench.log.batches(), bench.log.attempts) == ({}, [], 1)
-    assert bench.committer.failure is (error if isinstance(error, LogFailedError) else None)
-    assert bench.committer.waiting == 0
-
-
-async def test_an_error_while_deciding_leaves_nobody_waiting(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr(committer_module, "decide", fail)
-    sent = await bench.send(set_text(b"a"))
-    assert sent[0].error is MemoryError
-    assert isinstance(bench.ended, MemoryError)
-
-
-async def test_a_log_that_gives_other_numbers_than_expected_is_not_believed(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def append(_: object) -> int:
-        await trio.lowlevel.checkpoint()
-        return 17
-
-    monkeypatch.setattr(bench.log, "append", append)
-    sent = await bench.send(set_text(b"a"))
-    assert sent[0].error is AssertionError
-    assert bench.view() == {}
-
-
-async def test_a_failure_that_shows_elsewhere_ends_it_too(bench: Bench) -> None:
-    first = await bench.held_up()
-    waiting = await bench.send(set_text(b"a"))
-    bench.committer.fail(LOG_FAILED)
-    assert bench.committer.failure is LOG_FAILED
-    later = await bench.send(set_text(b"b"))
-    assert [each.error for each in (*waiting, *later)] == [NotReadyError] * 2
-    assert "the log failed" in str(later[0].outcome[0])
-    assert first.outcome == []
 
 
 # --- the end ---------------------------------------------------------------------------------------------

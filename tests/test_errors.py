@@ -81,11 +81,13 @@ def test_every_error_says_whose_fault_it_is() -> None:
 # --- exit codes ------------------------------------------------------------------------------------------
 
 
-def test_every_error_that_ends_the_process_has_its_own_exit_code() -> None:
+def test_every_error_that_ends_a_process_has_its_exit_code() -> None:
     codes = {each.__name__: vars(each)["exit_code"] for each in our_errors() if "exit_code" in vars(each)}
     assert codes == {
         "RepairError": 64,
+        "ReplayError": 64,
         "DamagedError": 65,
+        "ImportFileError": 65,
         "NotOursError": 66,
         "AddressInUseError": 69,
         "DataDirectoryError": 73,

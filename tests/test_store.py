@@ -1,19 +1,17 @@
 """The store as a front end sees it: results, counters, obstacles, and what a restart finds."""
 
 import errno
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from random import Random
 
 import pytest
 import structlog
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from synap import store as store_module
 from synap.clock import LogClock, ManualClock
 from synap.commands import (
+    Append,
     Command,
+    Copy,
     Count,
     Delete,
     DeleteMany,
@@ -21,24 +19,39 @@ from synap.commands import (
     Exists,
     Expire,
     Get,
+    GetDelete,
     GetMany,
+    GetRange,
+    GetTimed,
     GetTouch,
+    Increment,
     Keys,
     Kind,
+    Length,
+    MemoryUsage,
     Pair,
     Persist,
     PurgeExpired,
+    RandomKey,
+    Rename,
     Scan,
     Set,
     SetMany,
+    SetRange,
     TimeToLive,
 )
 from synap.datadir import open_data_directory
-from synap.errors import DiskFullError, InvalidKeyError, InvalidValueError, LogFailedError, NotReadyError
+from synap.errors import (
+    DiskFullError,
+    InvalidKeyError,
+    InvalidValueError,
+    LogFailedError,
+    NotReadyError,
+    SnapshotsOffError,
+)
 from synap.keyspace import Keyspace
 from synap.radix import new_tree
-from synap.recovery import RecoveryReport
-from synap.results import Found, KeyPage, Page, TimeLeft, Written
+from synap.results import Found, KeyPage, Page, Timed, TimeLeft, Written
 from synap.store import (
     STALLED_AFTER_S,
     FsyncMode,
@@ -51,60 +64,18 @@ from synap.store import (
 )
 from synap.tasks import open_tasks
 from synap.telemetry import Metrics
-from synap.testing import FailAt, SimulatedFileSystem
+from synap.testing import FailAt
 from tests.wal.build import DATA
 
-from .engine import NOW, GateLog, inline, send, set_text
+from .engine import NOW, GateLog, send, set_text
+from .machine import Machine, running
 
 HOUR_MS = 3_600_000
 
 
-class World:
-    """A machine on which a store is started, ended and started again."""
-
-    def __init__(self) -> None:
-        self.fs = SimulatedFileSystem()
-        self.clock = ManualClock(NOW)
-        self.metrics = Metrics()
-        self.report: RecoveryReport | None = None
-        self._rng = Random(1)
-
-    def open(self, mode: FsyncMode = FsyncMode.ALWAYS) -> Store:
-        directory = open_data_directory(self.fs, DATA, now_ms=self.clock.wall_ms(), random_bytes=self._rng.randbytes)
-        store, self.report = open_store(
-            directory,
-            self.clock,
-            options=LogOptions(mode),
-            limits=Limits(),
-            metrics=self.metrics,
-            random_u32=lambda: self._rng.getrandbits(32),
-            hop=inline,
-        )
-        return store
-
-    @asynccontextmanager
-    async def life(self) -> AsyncIterator[Store]:
-        """A store from its start to its end, which is the end of the process: nothing is closed."""
-        store = self.open()
-        async with running(store):
-            yield store
-        self.fs.kill()
-
-    def value(self, name: str, **labels: str) -> float:
-        return self.metrics.registry.get_sample_value(name, labels) or 0.0
-
-
 @pytest.fixture
-def world() -> World:
-    return World()
-
-
-@asynccontextmanager
-async def running(store: Store) -> AsyncIterator[trio.Nursery]:
-    async with open_tasks() as tasks:
-        tasks.start_soon(store.run)
-        yield tasks
-        tasks.cancel_scope.cancel()
+def machine() -> Machine:
+    return Machine()
 
 
 def store_over(log: GateLog) -> Store:
@@ -118,9 +89,22 @@ def store_over(log: GateLog) -> Store:
 COMMANDS: list[tuple[Command[object], object, OperationCounts]] = [
     (set_text(b"x"), Written(written=True, version=3), OperationCounts(sets=1)),
     (set_text(b"a", only_if_absent=True), Written(written=False, version=1), OperationCounts()),
-    (SetMany((Pair(b"x", Kind.TEXT, b""), Pair(b"y", Kind.TEXT, b""))), None, OperationCounts(sets=2)),
+    (SetMany((Pair(b"x", Kind.TEXT, b""), Pair(b"y", Kind.TEXT, b""))), True, OperationCounts(sets=2)),
+    (SetMany((Pair(b"x", Kind.TEXT, b""), Pair(b"a", Kind.TEXT, b"")), only_if_absent=True), False, OperationCounts()),
+    (Increment(b"a", 5), 6, OperationCounts(sets=1)),
+    (Append(b"a", b"2"), 2, OperationCounts(sets=1)),
+    (SetRange(b"a", 1, b"2"), 2, OperationCounts(sets=1)),
+    (Rename(b"a", b"x"), None, OperationCounts(sets=1, dels=1)),
+    (Copy(b"a", b"x"), True, OperationCounts(sets=1)),
+    (Copy(b"a", b"b"), False, OperationCounts()),
     (Get(b"a"), Found(0, b"1", None, 1), OperationCounts(gets=1, hits=1)),
     (Get(b"x"), None, OperationCounts(gets=1)),
+    (GetTimed(b"b"), Timed(Found(0, b"2", NOW + 1000, 2), 1000), OperationCounts(gets=1, hits=1)),
+    (GetTimed(b"x"), None, OperationCounts(gets=1)),
+    (GetRange(b"a", 1, 5), Found(0, b"", None, 1), OperationCounts(gets=1, hits=1)),
+    (GetRange(b"x", 1, 5), None, OperationCounts(gets=1)),
+    (GetDelete(b"a"), Found(0, b"1", None, 1), OperationCounts(gets=1, hits=1, dels=1)),
+    (GetDelete(b"x"), None, OperationCounts(gets=1)),
     (
         GetMany((b"a", b"x", b"b")),
         (Found(0, b"1", None, 1), None, Found(0, b"2", NOW + 1000, 2)),
@@ -136,25 +120,31 @@ COMMANDS: list[tuple[Command[object], object, OperationCounts]] = [
     (Persist(b"b"), True, OperationCounts()),
     (PurgeExpired(10), 0, OperationCounts()),
     (Exists(b"a"), True, OperationCounts()),
+    (Length(b"a"), 1, OperationCounts()),
+    (MemoryUsage(b"x"), 0, OperationCounts()),
     (TimeToLive(b"b"), TimeLeft(exists=True, ms=1000), OperationCounts()),
     (Count(b""), 2, OperationCounts()),
+    # Any of the two; the chance of this machine is always the same.
+    (RandomKey(), b"a", OperationCounts()),
     (Keys(b"*", 10), KeyPage([b"a", b"b"], truncated=False), OperationCounts()),
     (Scan(b"", None, 10), Page([b"a", b"b"], None), OperationCounts()),
 ]
 
 
 @pytest.mark.parametrize(("command", "result", "counts"), COMMANDS, ids=lambda value: type(value).__name__)
-async def test_each_command(world: World, command: Command[object], result: object, counts: OperationCounts) -> None:
-    async with world.life() as store:
+async def test_each_command(
+    machine: Machine, command: Command[object], result: object, counts: OperationCounts
+) -> None:
+    async with machine.life() as store:
         await store.execute(set_text(b"a", b"1"))
         await store.execute(set_text(b"b", b"2", 1000))
         store.counts = OperationCounts()
         name = type(command).__name__.lower()
-        before = world.value("synap_kv_operations_total", operation=name, status="ok")
+        before = machine.value("synap_kv_operations_total", operation=name, status="ok")
         assert await store.execute(command) == result
         assert store.counts == counts
-        assert world.value("synap_kv_operations_total", operation=name, status="ok") == before + 1
-        assert world.value("synap_kv_operation_duration_seconds_count", operation=name) == before + 1
+        assert machine.value("synap_kv_operations_total", operation=name, status="ok") == before + 1
+        assert machine.value("synap_kv_operation_duration_seconds_count", operation=name) == before + 1
 
 
 @pytest.mark.parametrize(
@@ -166,74 +156,33 @@ async def test_each_command(world: World, command: Command[object], result: obje
         (DeletePrefix(b""), InvalidValueError),
     ],
 )
-async def test_refusals_are_counted_as_such(world: World, command: Command[object], error: type[Exception]) -> None:
-    async with world.life() as store:
+async def test_refusals_are_counted_as_such(machine: Machine, command: Command[object], error: type[Exception]) -> None:
+    async with machine.life() as store:
         with pytest.raises(error):
             await store.execute(command)
-    assert world.value("synap_kv_operations_total", operation=type(command).__name__.lower(), status="refused") == 1
+    assert machine.value("synap_kv_operations_total", operation=type(command).__name__.lower(), status="refused") == 1
     assert store.counts == OperationCounts()
 
 
-async def test_a_command_that_is_cancelled_or_unavailable_is_an_error(world: World) -> None:
-    store = world.open()
+async def test_a_command_that_is_cancelled_or_unavailable_is_an_error(machine: Machine) -> None:
+    store = machine.open()
     with trio.move_on_after(0):
         await store.execute(set_text(b"a"))
     store._committer.fail(LogFailedError("write", DATA, OSError(5, "Input/output error")))
     with pytest.raises(NotReadyError):
         await store.execute(set_text(b"a"))
-    assert world.value("synap_kv_operations_total", operation="set", status="error") == 2
+    assert machine.value("synap_kv_operations_total", operation="set", status="error") == 2
 
 
-async def test_what_it_tells_about_itself(world: World) -> None:
-    async with world.life() as store:
+async def test_what_it_tells_about_itself(machine: Machine) -> None:
+    async with machine.life() as store:
         assert (store.seq, store.key_count(), store.memory_bytes, store.now_ms()) == (0, 0, 0, NOW)
         await store.execute(set_text(b"a", b"1"))
         await store.execute(set_text(b"b", b"2", 10))
         assert (store.seq, store.key_count()) == (2, 2)
         assert store.memory_bytes > 0
-        world.clock.advance(10)
+        machine.clock.advance(10)
         assert (store.now_ms(), store.key_count()) == (NOW + 10, 1)
-
-
-# --- keys ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("limit", "found", "truncated"), [(1, 1, True), (24, 24, True), (25, 25, False), (26, 25, False), (1000, 25, False)]
-)
-async def test_keys_up_to_a_limit(
-    world: World, limit: int, found: int, truncated: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store_module, "MATCH_VISITS", 7)
-    async with world.life() as store:
-        await store.execute(SetMany(tuple(Pair(b"%03d" % number, Kind.TEXT, b"") for number in range(100))))
-        page = await store.execute(Keys(b"0[2-6]*[0-4]", limit))
-    expected = [b"%03d" % number for number in range(20, 70) if number % 10 < 5]
-    assert page == KeyPage(expected[:found], truncated=truncated)
-
-
-async def test_a_walk_lets_others_in_between_and_finds_what_lives_throughout(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store_module, "MATCH_VISITS", 5)
-    async with world.life() as store:
-        await store.execute(SetMany(tuple(Pair(b"%03d" % number, Kind.TEXT, b"") for number in range(100))))
-        written = 0
-
-        async def change_things() -> None:
-            nonlocal written
-            for number in range(0, 100, 2):
-                await store.execute(Delete(b"%03d" % number))
-                await store.execute(set_text(b"%03d:new" % number))
-                written += 1
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(change_things)
-            page = await store.execute(Keys(b"*", 1000))
-            assert 0 < written < 50
-            nursery.cancel_scope.cancel()
-    assert {b"%03d" % number for number in range(1, 100, 2)} <= set(page.keys)
-    assert page.keys == sorted(set(page.keys))
 
 
 # --- obstacles -------------------------------------------------------------------------------------------
@@ -258,25 +207,25 @@ async def test_a_stalled_disk_is_told_and_reads_go_on(autojump_clock: MockClock)
         assert await store.execute(Exists(b"d"))
 
 
-async def test_a_full_disk_is_told_until_there_is_room(world: World, autojump_clock: MockClock) -> None:
-    async with world.life() as store:
+async def test_a_full_disk_is_told_until_there_is_room(machine: Machine, autojump_clock: MockClock) -> None:
+    async with machine.life() as store:
         await store.execute(set_text(b"a"))
-        world.fs.capacity_bytes = 1
+        machine.fs.capacity_bytes = 1
         with pytest.raises(DiskFullError):
             await store.execute(set_text(b"b"))
         await trio.sleep(1)
         assert store.obstacles() == ["disk full: writes are refused, reads go on"]
         assert await store.execute(Exists(b"a"))
-        world.fs.capacity_bytes = None
+        machine.fs.capacity_bytes = None
         await trio.sleep(0.2)
         assert store.obstacles() == []
         await store.execute(set_text(b"b"))
 
 
 @pytest.mark.parametrize("mode", FsyncMode)
-async def test_a_failed_log_ends_the_store(world: World, mode: FsyncMode, autojump_clock: MockClock) -> None:
-    store = world.open(mode)
-    world.fs.faults[:] = [FailAt("write" if mode is FsyncMode.NEVER else "datasync", 1, errno.EIO)]
+async def test_a_failed_log_ends_the_store(machine: Machine, mode: FsyncMode, autojump_clock: MockClock) -> None:
+    store = machine.open(mode)
+    machine.fs.faults[:] = [FailAt("write" if mode is FsyncMode.NEVER else "datasync", 1, errno.EIO)]
     async with trio.open_nursery() as clients:
         with pytest.raises(LogFailedError):
             await run_beside(store, clients)
@@ -288,11 +237,11 @@ async def test_a_failed_log_ends_the_store(world: World, mode: FsyncMode, autoju
     # Reads go on as long as the process does, and nothing pretends to end the log well.
     assert await store.execute(Exists(b"a")) == (mode is FsyncMode.PERIODIC)
     await store.close()
-    world.fs.faults[:] = []
-    world.fs.kill()
-    world.open()
-    assert world.report is not None
-    assert not world.report.clean
+    machine.fs.faults[:] = []
+    machine.fs.kill()
+    machine.open()
+    assert machine.report is not None
+    assert not machine.report.clean
 
 
 async def run_beside(store: Store, clients: trio.Nursery) -> None:
@@ -334,25 +283,25 @@ async def release_later(log: GateLog) -> None:
 # --- starting again --------------------------------------------------------------------------------------
 
 
-async def test_everything_is_there_after_a_restart_to_the_millisecond(world: World) -> None:
-    async with world.life() as store:
+async def test_everything_is_there_after_a_restart_to_the_millisecond(machine: Machine) -> None:
+    async with machine.life() as store:
         for number in range(50):
             await store.execute(set_text(b"%d" % number, b"v%d" % number, 1000 + number if number % 3 else None))
-            world.clock.advance(7)
+            machine.clock.advance(7)
         await store.execute(Persist(b"1"))
         await store.execute(Expire(b"0", 12_345))
         before = list(store.keyspace.tree.items()), store.seq, store.keyspace.digest
-    world.clock.advance(500)
-    async with world.life() as store:
+    machine.clock.advance(500)
+    async with machine.life() as store:
         assert (list(store.keyspace.tree.items()), store.seq, store.keyspace.digest) == before
         assert await store.execute(TimeToLive(b"0")) == TimeLeft(exists=True, ms=12_345 - 500)
         assert await store.execute(TimeToLive(b"49")) == TimeLeft(exists=True, ms=1049 - 7 - 500)
-    assert world.report is not None
-    assert (world.report.events, world.report.clean) == (52, False)
+    assert machine.report is not None
+    assert (machine.report.events, machine.report.clean) == (52, False)
 
 
-async def test_a_clean_end_is_known_as_one(world: World) -> None:
-    store = world.open()
+async def test_a_clean_end_is_known_as_one(machine: Machine) -> None:
+    store = machine.open()
     async with running(store) as tasks:
         (sent,) = await send(tasks, store.execute, set_text(b"a"))
         await store.drain()
@@ -360,19 +309,19 @@ async def test_a_clean_end_is_known_as_one(world: World) -> None:
             await store.execute(set_text(b"late"))
     await store.close()
     assert sent.outcome == [Written(written=True, version=1)]
-    world.fs.kill()
-    again = world.open()
-    assert world.report is not None
-    assert (world.report.clean, again.seq) == (True, 1)
+    machine.fs.kill()
+    again = machine.open()
+    assert machine.report is not None
+    assert (machine.report.clean, again.seq) == (True, 1)
 
 
-async def test_what_expired_while_the_store_was_down(world: World, autojump_clock: MockClock) -> None:
+async def test_what_expired_while_the_store_was_down(machine: Machine, autojump_clock: MockClock) -> None:
     """It is absent at once, and purged soon."""
-    async with world.life() as store:
+    async with machine.life() as store:
         for number in range(10):
             await store.execute(set_text(b"%d" % number, b"", 1000 + number))
-    world.clock.advance(1005)
-    store = world.open()
+    machine.clock.advance(1005)
+    store = machine.open()
     assert store.key_count() == 4
     assert await store.execute(Count(b"")) == 4
     assert await store.execute(Get(b"5")) is None
@@ -382,50 +331,50 @@ async def test_what_expired_while_the_store_was_down(world: World, autojump_cloc
         await trio.sleep(0.1)
         assert len(store.keyspace.tree) == 4
     assert store.expired_keys == 6
-    assert world.value("synap_expired_keys_total") == 6
+    assert machine.value("synap_expired_keys_total") == 6
 
 
 @pytest.mark.parametrize("back_ms", [10, 2000, HOUR_MS])
 async def test_what_expired_stays_gone_where_the_clock_goes_back(
-    world: World, back_ms: int, autojump_clock: MockClock
+    machine: Machine, back_ms: int, autojump_clock: MockClock
 ) -> None:
-    async with world.life() as store:
+    async with machine.life() as store:
         await store.execute(set_text(b"gone", b"", 1000))
         await store.execute(set_text(b"here", b"", 5000))
-        world.clock.advance(1000)
+        machine.clock.advance(1000)
         await trio.sleep(0.1)
         assert len(store.keyspace.tree) == 1
-    world.clock.step_wall(-back_ms)
+    machine.clock.step_wall(-back_ms)
     with structlog.testing.capture_logs() as logged:
-        async with world.life() as store:
+        async with machine.life() as store:
             assert store.now_ms() == NOW + 1000
             assert await store.execute(Get(b"gone")) is None
             assert await store.execute(TimeToLive(b"here")) == TimeLeft(exists=True, ms=4000)
     assert [(line["log_level"], line["behind_ms"]) for line in logged] == [("warning", back_ms)]
 
 
-async def test_a_step_of_the_wall_clock_ends_nothing_and_is_counted(world: World) -> None:
-    async with world.life() as store:
+async def test_a_step_of_the_wall_clock_ends_nothing_and_is_counted(machine: Machine) -> None:
+    async with machine.life() as store:
         await store.execute(set_text(b"a", b"", 1000))
         with structlog.testing.capture_logs() as logged:
-            world.clock.step_wall(HOUR_MS)
+            machine.clock.step_wall(HOUR_MS)
             assert await store.execute(TimeToLive(b"a")) == TimeLeft(exists=True, ms=1000)
-            world.clock.advance(999)
+            machine.clock.advance(999)
             assert await store.execute(Exists(b"a"))
-            world.clock.advance(1)
+            machine.clock.advance(1)
             assert not await store.execute(Exists(b"a"))
     assert [(line["log_level"], line["step_ms"]) for line in logged] == [("warning", HOUR_MS)]
-    assert world.value("synap_clock_steps_total") == 1
+    assert machine.value("synap_clock_steps_total") == 1
 
 
-async def test_progress_is_reported(world: World) -> None:
-    async with world.life() as store:
+async def test_progress_is_reported(machine: Machine) -> None:
+    async with machine.life() as store:
         for number in range(200):
             await store.execute(set_text(b"%d" % number))
-    directory = open_data_directory(world.fs, DATA, now_ms=NOW)
+    directory = open_data_directory(machine.fs, DATA, now_ms=NOW)
     shares: list[float] = []
     open_store(
-        directory, world.clock, options=LogOptions(), limits=Limits(), metrics=Metrics(), on_progress=shares.append
+        directory, machine.clock, options=LogOptions(), limits=Limits(), metrics=Metrics(), on_progress=shares.append
     )
     assert len(shares) > 50
 
@@ -446,6 +395,34 @@ async def test_a_store_in_memory(autojump_clock: MockClock) -> None:
         assert (len(store.keyspace.tree), store.expired_keys) == (0, 1)
         await store.drain()
     await store.close()
+
+
+# --- snapshots -------------------------------------------------------------------------------------------
+
+
+async def test_a_restart_begins_with_the_snapshot(machine: Machine) -> None:
+    async with machine.life() as store:
+        await store.execute(set_text(b"a", b"1", 5000))
+        await store.execute(set_text(b"b", b"2"))
+        taken = await store.take_snapshot()
+        assert (taken.seq, taken.entries, taken.created_ms) == (2, 2, NOW)
+        await store.execute(Delete(b"a"))
+        await store.execute(set_text(b"c", b"3"))
+        before = list(store.keyspace.tree.items()), store.seq, store.keyspace.digest
+        assert store.snapshots == (taken,)
+    async with machine.life() as store:
+        assert (list(store.keyspace.tree.items()), store.seq, store.keyspace.digest) == before
+        assert store.snapshots == (taken,)
+    assert machine.report is not None
+    assert (machine.report.snapshot_seq, machine.report.entries, machine.report.events) == (2, 2, 2)
+
+
+async def test_a_store_in_memory_has_no_snapshots() -> None:
+    store = open_memory_store(ManualClock(NOW), limits=Limits(), metrics=Metrics())
+    async with running(store):
+        with pytest.raises(SnapshotsOffError, match="nothing is kept on disk"):
+            await store.take_snapshot()
+    assert (store.snapshots, store.log_bytes) == ((), 0)
 
 
 # --- the set of its commands -----------------------------------------------------------------------------

@@ -21,21 +21,25 @@ class Limits(msgspec.Struct, frozen=True):
     value_max_bytes: int = 8 * 1024 * 1024
     """Far over any session, and a few of them still fit one batch of the log."""
 
-    def check_key(self, key: bytes) -> None:
-        """Refuse a key that is empty, not UTF-8 or too long."""
+    def check_key(self, key: bytes, field: str = "key") -> None:
+        """Refuse a key that is empty, not UTF-8 or too long; ``field`` is what the client calls it."""
         if not key:
-            raise InvalidKeyError("key must not be empty")
+            raise InvalidKeyError(f"{field} must not be empty", field=field)
         if len(key) > self.key_max_bytes:
-            raise TooLargeError("key", len(key), self.key_max_bytes)
+            raise TooLargeError(field, len(key), self.key_max_bytes)
         try:
             key.decode()
         except UnicodeDecodeError as cause:
-            raise InvalidKeyError(f"key must be UTF-8; byte {cause.start} is not") from cause
+            raise InvalidKeyError(f"{field} must be UTF-8; byte {cause.start} is not", field=field) from cause
 
     def check_value(self, value: bytes) -> None:
         """Refuse a value that is too large."""
-        if len(value) > self.value_max_bytes:
-            raise TooLargeError("value", len(value), self.value_max_bytes)
+        self.check_value_size(len(value))
+
+    def check_value_size(self, size_bytes: int) -> None:
+        """Refuse a value that would be too large, before it is made."""
+        if size_bytes > self.value_max_bytes:
+            raise TooLargeError("value", size_bytes, self.value_max_bytes)
 
 
 def deadline_after(now_ms: int, ttl_ms: int) -> int:

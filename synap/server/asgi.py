@@ -17,6 +17,7 @@ import traceback
 import structlog
 import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, LifespanScope, Scope, WebsocketScope
+from msgspec import structs
 
 from synap.commands import Write
 from synap.errors import HeadersTooLargeError, OverloadedError, RequestTimeoutError, SynapError, TooLargeError
@@ -32,7 +33,8 @@ from synap.protocol.http import (
     respond_to_error,
     show,
 )
-from synap.protocol.http.message import header
+from synap.protocol.http.message import Stream, header
+from synap.tasks import open_tasks
 
 BODY_MAX_BYTES = 10 * 1024 * 1024
 """The largest value, and room for its escapes in JSON."""
@@ -176,8 +178,11 @@ class App:
             body.close()
         response = await _finished(scope["method"], headers, response)
         if _is_ambiguous(headers):
-            response = Response(response.status, (*response.headers, (b"connection", b"close")), response.body)
-        await _send(response, body, send)
+            response = structs.replace(response, headers=(*response.headers, (b"connection", b"close")))
+        if response.stream is not None:
+            await _send_stream(response, response.stream, scope["method"], receive, send)
+        else:
+            await _send(response, body, send)
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._service.observe(method, route, response.status, trio.current_time() - started_s)
 
@@ -190,8 +195,8 @@ class App:
             return _UNMATCHED, respond_to_error(error)
         try:
             content = await body.read(headers, self._body_timeout_s)
-        except SynapError as error:
-            return match.route.pattern, respond_to_error(error)
+        except (SynapError, MemoryError) as error:
+            return match.route.pattern, respond_to_error(error, may_have_written=False)
         request = Request(scope["method"], scope["raw_path"], scope["query_string"], headers, content)
         return match.route.pattern, await self._carry_out(match, request)
 
@@ -235,6 +240,29 @@ async def _send(response: Response, body: Body, send: ASGISendCallable) -> None:
     await send({"type": "http.response.body", "body": response.body, "more_body": overtakes})
     if overtakes:
         await _overtake(body, send)
+
+
+async def _send_stream(
+    response: Response, stream: Stream, method: str, receive: ASGIReceiveCallable, send: ASGISendCallable
+) -> None:
+    """Send a body piece by piece, as fast as the client takes it; where it leaves, the rest is not asked for."""
+
+    async def watch(everything: trio.CancelScope) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        everything.cancel()
+
+    try:
+        await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+        async with open_tasks() as nursery:
+            nursery.start_soon(watch, nursery.cancel_scope)
+            if method != "HEAD":
+                async for chunk in stream.chunks:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            nursery.cancel_scope.cancel()
+    finally:
+        stream.close()
 
 
 async def _overtake(body: Body, send: ASGISendCallable) -> None:

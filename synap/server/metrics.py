@@ -56,4 +56,15 @@ class _Gauges(Collector):
         yield GaugeMetricFamily("synap_kv_keys", "Live entries", value=store.key_count())
         yield GaugeMetricFamily("synap_kv_memory_bytes", "Memory of entries and tree", value=store.memory_bytes)
         yield GaugeMetricFamily("synap_wal_seq", "Sequence number of the last event", value=store.seq)
+        yield from _of_disk(store)
         yield GaugeMetricFamily("synap_recovery_seconds", "Time the last recovery took", value=self._recovery_s)
+
+
+def _of_disk(store: Store) -> Iterator[Metric]:
+    yield GaugeMetricFamily("synap_wal_disk_bytes", "Length of all segments of the log", value=store.log_bytes)
+    if store.snapshots:
+        newest = store.snapshots[-1]
+        age_s = (store.now_ms() - newest.created_ms) / 1000
+        yield GaugeMetricFamily("synap_snapshot_age_seconds", "Time since the last snapshot was taken", value=age_s)
+        yield GaugeMetricFamily("synap_snapshot_seq", "Last event in the last snapshot", value=newest.seq)
+        yield GaugeMetricFamily("synap_snapshot_bytes", "Length of the last snapshot", value=newest.size_bytes)

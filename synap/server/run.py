@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 
@@ -22,8 +22,8 @@ import trio
 
 import synap
 from synap.clock import SystemClock
-from synap.config import Settings
-from synap.datadir import DataDirectory, explained, open_data_directory
+from synap.config import PersistenceSettings, Settings
+from synap.datadir import DataDirectory, Places, explained, open_data_directory
 from synap.errors import LogFailedError
 from synap.fs import RealFileSystem
 from synap.radix import IMPLEMENTATION
@@ -31,8 +31,17 @@ from synap.recovery import RecoveryReport
 from synap.server.asgi import App
 from synap.server.descriptors import room_for_connections
 from synap.server.listener import Listener, bind, url_of
+from synap.server.loading_bar import loading_bar
 from synap.server.service import StoreService
-from synap.store import FsyncMode, Limits, LogOptions, Store, open_memory_store, open_store
+from synap.store import (
+    FsyncMode,
+    Limits,
+    LogOptions,
+    SnapshotOptions,
+    Store,
+    open_memory_store,
+    open_store,
+)
 from synap.tasks import open_tasks
 from synap.telemetry import Metrics
 
@@ -46,6 +55,8 @@ HANG_MAX_S = 1.0
 """After the signal that means "at once", how long the disk may take to answer."""
 
 EXIT_FORCED = 130
+
+_MIB = 1024 * 1024
 
 _logger = structlog.get_logger("synap.server")
 
@@ -74,7 +85,20 @@ def open_directory(settings: Settings) -> DataDirectory | None:
         RealFileSystem(),
         Path(persistence.directory),
         now_ms=SystemClock().wall_ms(),
-        wal_directory=persistence.wal.directory,
+        places=Places(persistence.wal.directory, persistence.snapshot.path),
+    )
+
+
+def _snapshot_options(persistence: PersistenceSettings) -> SnapshotOptions:
+    snapshot = persistence.snapshot
+    return SnapshotOptions(
+        enabled=snapshot.enabled,
+        automatic=snapshot.auto_snapshot,
+        log_max_bytes=snapshot.log_size_mb * _MIB,
+        events_max=snapshot.operation_threshold,
+        age_max_s=snapshot.interval_secs,
+        keep_count=snapshot.keep_count,
+        retention_s=persistence.wal.retention_secs,
     )
 
 
@@ -97,6 +121,7 @@ class _Server:
         app = App(self._service, body_max_bytes=settings.server.max_body_size_bytes)
         self._listener = Listener(app, sockets, _max_connections(settings.server.max_connections))
         self._stop = trio.Event()
+        self._show_progress: Callable[[float], None] = lambda _: None
         self._forced_end = threading.Timer(HANG_MAX_S, os._exit, [EXIT_FORCED])
         self._forced_end.daemon = True
 
@@ -143,19 +168,22 @@ class _Server:
             greeting = f"Synap {synap.__version__} serves {self._address}; nothing is kept over its end"
             _logger.warning(greeting)
             return store
-        store, report = await trio.to_thread.run_sync(partial(self._open_store, self._directory, clock, limits))
+        with loading_bar() as show:
+            self._show_progress = show
+            store, report = await trio.to_thread.run_sync(partial(self._open_store, self._directory, clock, limits))
         self._service.attach(store, report.duration_s)
         self._announce(store, report)
         return store
 
     def _open_store(self, directory: DataDirectory, clock: SystemClock, limits: Limits) -> tuple[Store, RecoveryReport]:
         wal = self._settings.persistence.wal
-        options = LogOptions(FsyncMode(wal.fsync_mode), wal.fsync_interval_ms, wal.max_size_mb * 1024 * 1024)
+        options = LogOptions(FsyncMode(wal.fsync_mode), wal.fsync_interval_ms, wal.max_size_mb * _MIB)
         with explained(directory.path):
             return open_store(
                 directory,
                 clock,
                 options=options,
+                snapshots=_snapshot_options(self._settings.persistence),
                 limits=limits,
                 metrics=self._metrics,
                 on_progress=self._report_progress,
@@ -164,6 +192,7 @@ class _Server:
     def _report_progress(self, share: float) -> None:
         """Called in recovery's thread; ends it where the server was told to stop meanwhile."""
         self._service.report_progress(share)
+        self._show_progress(share)
         trio.from_thread.check_cancelled()
 
     async def _run_store(self, store: Store) -> None:
@@ -187,6 +216,19 @@ class _Server:
                 torn_bytes=report.torn_bytes,
                 copy=str(report.torn_copy),
             )
+        for damage, saved in report.set_aside:
+            _logger.error(
+                "a snapshot is damaged; an older one and the log took its place, and it was set aside",
+                why=str(damage),
+                now=str(saved),
+            )
+        for seq in report.strange_seqs:
+            self._metrics.strange_states.inc()
+            _logger.error(
+                "the log makes another state than its writer was at; what the log says is what was acknowledged, but "
+                "the memory of that process, or its program, had a fault",
+                seq=seq,
+            )
         settings = self._settings.persistence
         greeting = (
             f"Synap {synap.__version__} serves {self._address}: data in {settings.directory}, "
@@ -194,6 +236,7 @@ class _Server:
         )
         _logger.info(
             greeting,
+            snapshot_seq=report.snapshot_seq,
             events=report.events,
             segments=report.segments,
             log_bytes=report.log_bytes,

@@ -1,14 +1,19 @@
 """The service behind the REST API: the store once it is there, and the truth about the server before and after."""
 
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from time import monotonic
 from typing import TypeVar
+
+import trio
 
 import synap
 from synap.commands import Command
 from synap.errors import NotReadyError
-from synap.protocol.http.service import Exposition, Health, Operations, Readiness, Stats
+from synap.protocol.http.message import Stream
+from synap.protocol.http.service import Exposition, Health, Operations, Readiness, Snapshot, Stats
 from synap.server.metrics import exposition, resident_bytes
-from synap.store import Store
+from synap.store import Reader, SnapshotInfo, Store
 from synap.telemetry import Metrics
 
 R = TypeVar("R")
@@ -40,14 +45,31 @@ class StoreService:
         self._recovery_s = recovery_s
 
     def drain(self) -> None:
-        """Say that the server is about to stop; what is under way goes on."""
+        """Say that the server is about to stop; what is under way goes on, and who only follows is let go."""
         self._draining = True
+        if self._store is not None:
+            self._store.let_followers_go()
 
     async def execute(self, command: Command[R]) -> R:
         """See ``Service``."""
-        if self._store is None:
-            raise NotReadyError(f"the store is loading ({self._recovered:.0%}); nothing was written")
-        return await self._store.execute(command)
+        return await self._loaded_store().execute(command)
+
+    async def take_snapshot(self) -> Snapshot:
+        """See ``Service``."""
+        return _shown(await self._loaded_store().take_snapshot())
+
+    def follow(self, prefix: bytes, after_seq: int | None) -> Reader:
+        """See ``Service``."""
+        return self._loaded_store().follow(prefix, after_seq)
+
+    async def backup(self) -> Stream:
+        """See ``Service``."""
+        archive = await self._loaded_store().archive()
+        return Stream(_read_in_thread(archive.chunks()), archive.size_bytes, archive.close)
+
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """See ``Service``. None while the store is loading."""
+        return tuple(map(_shown, self._store.snapshots)) if self._store is not None else ()
 
     def health(self) -> Health:
         """See ``Service``."""
@@ -92,5 +114,27 @@ class StoreService:
         self._metrics.http_requests.labels(method, route, str(status)).inc()
         self._metrics.http_request_seconds.labels(method, route).observe(duration_s)
 
+    def _loaded_store(self) -> Store:
+        if self._store is None:
+            raise NotReadyError(f"the store is loading ({self._recovered:.0%}); nothing was written")
+        return self._store
+
     def _uptime_s(self) -> int:
         return int(monotonic() - self._started_s)
+
+
+async def _read_in_thread(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Chunks whose reading blocks on the disk."""
+    while (chunk := await trio.to_thread.run_sync(next, chunks, None)) is not None:
+        yield chunk
+
+
+def _shown(snapshot: SnapshotInfo) -> Snapshot:
+    created = datetime.fromtimestamp(snapshot.created_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return Snapshot(
+        path=str(snapshot.path),
+        size_bytes=snapshot.size_bytes,
+        created_at=created.replace("+00:00", "Z"),
+        seq=snapshot.seq,
+        entries=snapshot.entries,
+    )

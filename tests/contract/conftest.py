@@ -1,6 +1,7 @@
 """One server to a test, in this process and on a port of its own; small limits are asked for by ``settings``."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -26,9 +27,9 @@ def settings(tmp_path: Path) -> Settings:
     return make_settings(tmp_path / "data")
 
 
-@pytest.fixture
-async def client(settings: Settings) -> AsyncIterator[Client]:
-    """A client of a server that is ready."""
+@asynccontextmanager
+async def served(settings: Settings) -> AsyncIterator[Client]:
+    """A client of a server that is ready, and ends with the block if it has not ended by itself."""
     async with trio.open_nursery() as nursery:
         url = await nursery.start(serve, settings)
         client = Client(int(url.rpartition(":")[2]))
@@ -36,3 +37,10 @@ async def client(settings: Settings) -> AsyncIterator[Client]:
         yield client
         await client.aclose()
         nursery.cancel_scope.cancel()
+
+
+@pytest.fixture
+async def client(settings: Settings) -> AsyncIterator[Client]:
+    """A client of a server that is ready."""
+    async with served(settings) as client:
+        yield client

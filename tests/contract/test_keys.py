@@ -1,7 +1,7 @@
-"""What a key may be, in a body and in a path."""
+"""What a key may be, in a body and in a path; how each route refuses what it may not be: ``test_every_route.py``."""
 
 import json
-from urllib.parse import quote, quote_from_bytes
+from urllib.parse import quote
 
 import pytest
 
@@ -72,28 +72,12 @@ async def test_a_raw_slash_or_dot_segment_is_not_part_of_a_key(client: Client) -
 
 
 @pytest.mark.parametrize(
-    "route", ["GET /kv/get", "GET /kv/exists", "GET /kv/ttl", "DELETE /kv/del", "POST /kv/persist"]
-)
-async def test_a_key_in_a_path_may_be_refused(client: Client, route: str) -> None:
-    method, path = route.split()
-    assert refusal(await client.request(method, f"{path}/")) == (400, "invalid_key", "key")
-    assert refusal(await client.request(method, f"{path}/%FF")) == (400, "invalid_key", "key")
-    assert refusal(await client.request(method, f"{path}/%ED%A0%80")) == (400, "invalid_key", "key"), "a surrogate"
-    assert refusal(await client.request(method, f"{path}/%zz")) == (400, "malformed_request", "path")
-    assert refusal(await client.request(method, f"{path}/%")) == (400, "malformed_request", "path")
-    too_long = await client.request(method, f"{path}/{'k' * (KEY_MAX_BYTES + 1)}")
-    assert refusal(too_long) == (413, "too_large", "key")
-    assert (too_long.field("limit"), too_long.field("unit")) == (KEY_MAX_BYTES, "bytes")
-    escaped = quote_from_bytes(b"/" * (KEY_MAX_BYTES + 1), safe="")
-    assert refusal(await client.request(method, f"{path}/{escaped}")) == (413, "too_large", "key")
-
-
-@pytest.mark.parametrize(
     ("route", "body"),
     [
         ("set", {"key": "KEY", "value": 1}),
         ("mset", {"pairs": [["fine", 1], ["KEY", 1]]}),
         ("mset", {"pairs": [{"key": "KEY", "value": 1}]}),
+        ("msetnx", {"pairs": [["fine", 1], ["KEY", 1]]}),
         ("mget", {"keys": ["fine", "KEY"]}),
         ("mdel", {"keys": ["fine", "KEY"]}),
     ],

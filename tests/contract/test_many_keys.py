@@ -92,6 +92,33 @@ async def test_mset_is_all_or_nothing(client: Client) -> None:
     assert (await client.get("/kv/stats")).field("seq") == 0
 
 
+async def test_msetnx_writes_all_or_none(client: Client) -> None:
+    pairs = [{"key": "a", "value": "1", "ttl": 60}, ["b", {"n": 1}]]
+    assert (await client.post("/kv/msetnx", {"pairs": pairs})).json == {"success": True}
+    assert (await client.post("/kv/mget", {"keys": ["a", "b"]})).json == {"values": ["1", {"n": 1}]}
+    assert int(str((await client.get("/kv/ttl/a")).field("ttl"))) >= 58
+    for more in ([["c", 1], ["a", 2]], [["b", 2]]):
+        assert (await client.post("/kv/msetnx", {"pairs": more})).json == {"success": False}
+    assert (await client.post("/kv/mget", {"keys": ["a", "b", "c"]})).json == {"values": ["1", {"n": 1}, None]}
+    assert (await client.post("/kv/msetnx", {"pairs": [["c", 1], ["c", 2]]})).json == {"success": True}
+    assert (await client.get("/kv/get/c")).json == 2, "of one key twice the later wins"
+    assert (await client.post("/kv/msetnx", {"pairs": []})).json == {"success": True}
+
+
+async def test_msetnx_is_refused_as_a_whole(client: Client) -> None:
+    refused = await client.post("/kv/msetnx", {"pairs": [["a", 1], ["", 2]]})
+    assert refusal(refused) == (400, "invalid_key", "key")
+    refused = await client.post("/kv/msetnx", {"pairs": [["a", 1], ["b", "v" * (8 * 1024 * 1024 + 1)]]})
+    assert refusal(refused) == (413, "too_large", "value")
+    assert (await client.get("/kv/stats")).field("seq") == 0
+
+
+async def test_mset_and_msetnx_clear_the_deadline(client: Client) -> None:
+    await client.set("a", 1, ttl=60)
+    await client.post("/kv/mset", {"pairs": [["a", 2]]})
+    assert (await client.get("/kv/ttl/a")).json == {"ttl": -1, "ttl_ms": -1}
+
+
 async def test_of_one_key_twice_the_later_wins(client: Client) -> None:
     await client.post("/kv/mset", {"pairs": [["a", 1], ["a", 2]]})
     assert (await client.get("/kv/get/a")).json == 2
@@ -102,7 +129,7 @@ async def test_mdel_counts_what_was_there(filled: Client) -> None:
     assert (await filled.get("/kv/count")).json == {"count": 5}
 
 
-@pytest.mark.parametrize("route", ["mset", "mget", "mdel"])
+@pytest.mark.parametrize("route", ["mset", "msetnx", "mget", "mdel"])
 async def test_batches_have_a_limit(client: Client, route: str) -> None:
     def body(size: int) -> dict[str, list[object]]:
         return {"pairs": [[f"k{n}", n] for n in range(size)], "keys": [f"k{n}" for n in range(size)]}

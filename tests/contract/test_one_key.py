@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.contract.client import JSON, Client, refusal
+from tests.contract.client import Client, refusal
 
 
 async def test_set_and_get(client: Client) -> None:
@@ -61,32 +61,6 @@ async def test_if_version_is_compare_and_set(client: Client) -> None:
     assert (await client.get("/kv/get/a")).json == 2
 
 
-@pytest.mark.parametrize(
-    ("method", "target", "body"),
-    [
-        ("POST", "/kv/set", b'{"key":"a","value":2}'),
-        ("POST", "/kv/expire/a", b'{"ttl":60}'),
-        ("POST", "/kv/persist/a", b""),
-        ("DELETE", "/kv/del/a", b""),
-    ],
-)
-async def test_a_condition_on_one_key(client: Client, method: str, target: str, body: bytes) -> None:
-    version = (await client.set("a", 1)).field("version")
-    for header in ({"If-Match": '"99"'}, {"If-None-Match": "*"}):
-        lost = await client.request(method, target, body, {**JSON, **header})
-        assert (lost.status, lost.field("current_version")) == (412, version)
-    won = await client.request(method, target, body, {**JSON, "If-Match": f'"{version}"'})
-    assert won.status == 200
-
-
-async def test_a_condition_that_cannot_be_granted_is_refused(client: Client) -> None:
-    await client.set("a", 1)
-    for target, body in (("/kv/mdel", b'{"keys":["a"]}'), ("/kv/mset", b'{"pairs":[["a",2]]}')):
-        refused = await client.request("POST", target, body, {**JSON, "If-Match": '"1"'})
-        assert refusal(refused) == (400, "invalid_parameter", "if-match")
-    assert (await client.get("/kv/get/a")).json == 1
-
-
 async def test_a_version_is_that_of_the_last_change_of_the_value(client: Client) -> None:
     await client.set("a", 1)
     await client.set("b", 1)
@@ -139,6 +113,22 @@ async def test_touch_reads_and_extends(client: Client) -> None:
     assert _number((await client.get("/kv/ttl/a")).field("ttl")) > 900
     assert (await client.get("/kv/get/missing?touch=1000")).json is None
     assert (await client.get("/kv/exists/missing")).json == {"exists": False}
+
+
+async def test_a_touch_is_logged_only_if_it_moves_the_deadline_far(client: Client) -> None:
+    await client.set("a", "b", ttl=1000)
+    for _ in range(5):
+        assert (await client.get("/kv/get/a?touch=1000")).json == "b"
+    assert (await client.request("HEAD", "/kv/get/a?touch=1050")).status == 200
+    assert (await client.get("/kv/stats")).field("seq") == 1, "up to a tenth or a minute is not worth an event"
+    assert _number((await client.get("/kv/ttl/a")).field("ttl")) <= 1000
+    await client.get("/kv/get/a?touch=1200")
+    assert (await client.get("/kv/stats")).field("seq") == 2
+    assert _number((await client.get("/kv/ttl/a")).field("ttl")) > 1100
+    await client.get("/kv/get/a?touch=1100")
+    assert _number((await client.get("/kv/ttl/a")).field("ttl")) <= 1100, "an earlier end is exact"
+    await client.post("/kv/expire/a", {"ttl": 1101})
+    assert (await client.get("/kv/stats")).field("seq") == 4, "and so is expire"
 
 
 async def test_expire(client: Client) -> None:

@@ -1,19 +1,31 @@
 """Every query, and walks over keys that change meanwhile."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synap.commands import Count, Exists, Get, GetMany, Query, Scan, TimeToLive
+from synap.commands import (
+    Count,
+    Exists,
+    Get,
+    GetMany,
+    GetRange,
+    GetTimed,
+    Length,
+    MemoryUsage,
+    Query,
+    Scan,
+    TimeToLive,
+)
 from synap.errors import InvalidKeyError, InvalidValueError, TooLargeError
 from synap.events import EntryDeleted, EntrySet
-from synap.keyspace import Keyspace, answer, match_keys
+from synap.keyspace import Keyspace, answer, live_key_at, match_keys
 from synap.keyspace.limits import PATTERN_MAX_BYTES
 from synap.radix import Tree, new_tree
-from synap.results import Found, Page, TimeLeft
+from synap.results import Found, Page, Timed, TimeLeft
 
 from .build import LIMITS, NOW, R, keyspace_of, put
 
@@ -50,6 +62,10 @@ def test_one_key(keyspace: Keyspace, key: bytes, found: Found | None, left: Time
     assert ask(keyspace, Get(key)) == found
     assert ask(keyspace, GetMany((key, key))) == (found, found)
     assert ask(keyspace, Exists(key)) is (found is not None)
+    assert ask(keyspace, GetTimed(key)) == (None if found is None else Timed(found, left.ms))
+    assert ask(keyspace, GetRange(key, 0, -1)) == found
+    assert ask(keyspace, Length(key)) == (0 if found is None else 1)
+    assert (ask(keyspace, MemoryUsage(key)) > 0) == (found is not None)
     assert ask(keyspace, TimeToLive(key)) == left
 
 
@@ -58,8 +74,21 @@ def test_many_keys_come_in_the_order_asked(keyspace: Keyspace) -> None:
     assert ask(keyspace, GetMany((b"timed", b"due", b"plain", b"timed"))) == (TIMED, None, PLAIN, TIMED)
 
 
-@pytest.mark.parametrize("query", [Get, Exists, TimeToLive, lambda key: GetMany((b"plain", key))])
-def test_every_query_checks_its_keys(keyspace: Keyspace, query: type[Get]) -> None:
+# Each query that names a key.
+OF_A_KEY: list[Callable[[bytes], Query[object]]] = [
+    Get,
+    GetTimed,
+    Exists,
+    TimeToLive,
+    Length,
+    MemoryUsage,
+    lambda key: GetRange(key, 0, 0),
+    lambda key: GetMany((b"plain", key)),
+]
+
+
+@pytest.mark.parametrize("query", OF_A_KEY)
+def test_every_query_checks_its_keys(keyspace: Keyspace, query: Callable[[bytes], Query[object]]) -> None:
     for key, error in ((b"", InvalidKeyError), (b"\xff", InvalidKeyError), (b"k" * 65_537, TooLargeError)):
         with pytest.raises(error):
             ask(keyspace, query(key))
@@ -68,6 +97,65 @@ def test_every_query_checks_its_keys(keyspace: Keyspace, query: type[Get]) -> No
 @pytest.mark.parametrize(("prefix", "count"), [(b"", 3), (b"p", 1), (b"t", 1), (b"d", 0), (b"x", 0), (b"\xff", 0)])
 def test_count(keyspace: Keyspace, prefix: bytes, count: int) -> None:
     assert ask(keyspace, Count(prefix)) == count
+
+
+# --- parts -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "part"),
+    [
+        (0, -1, b"hello"),
+        (0, 0, b"h"),
+        (1, 3, b"ell"),
+        (-3, -2, b"ll"),
+        (-100, 1, b"he"),
+        (3, 100, b"lo"),
+        (-100, 100, b"hello"),
+        (2, 1, b""),
+        (5, 9, b""),
+        (0, -6, b""),
+        (0, -100, b""),
+        (-1, -2, b""),
+        (-(2**70), 2**70, b"hello"),
+    ],
+)
+@pytest.mark.parametrize("kind", [0, 1, 2])
+def test_a_range_includes_both_of_its_ends(start: int, end: int, part: bytes, kind: int) -> None:
+    keyspace = keyspace_of(EntrySet(b"a", kind, b"hello", NOW + 5))
+    # A part of a JSON value is no JSON; it is text.
+    assert ask(keyspace, GetRange(b"a", start, end)) == Found(0 if kind == 1 else kind, part, NOW + 5, 1)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "part"),
+    [
+        (0, 0, "�"),
+        (0, 1, "ü"),
+        (1, 2, "�a"),
+        (3, 6, "😀"),
+        (3, 5, "�"),
+        (4, 6, "���"),
+        (2, 3, "a�"),
+        (0, 6, "üa😀"),
+    ],
+)
+def test_a_character_that_is_cut_is_replaced(start: int, end: int, part: str) -> None:
+    keyspace = keyspace_of(put(b"a", "üa😀".encode()), EntrySet(b"raw", 2, "ü".encode(), None))
+    assert ask(keyspace, GetRange(b"a", start, end)) == Found(0, part.encode(), None, 1)
+    assert ask(keyspace, GetRange(b"raw", 1, 1)) == Found(2, b"\xbc", None, 2), "octets are not"
+
+
+def test_a_length_is_in_bytes() -> None:
+    keyspace = keyspace_of(put(b"a", "üa😀".encode()), EntrySet(b"b", 1, b"[1, 2]", None), put(b"c", b""))
+    assert [ask(keyspace, Length(key)) for key in (b"a", b"b", b"c", b"d")] == [7, 6, 0, 0]
+
+
+def test_memory_grows_with_the_value() -> None:
+    keyspace = keyspace_of(put(b"a", b"1" * 1000), put(b"b", b"1" * 1500))
+    small, large = (ask(keyspace, MemoryUsage(key)) for key in (b"a", b"b"))
+    assert 1000 < small == large - 500
+    assert small + large <= keyspace.tree.memory_bytes
 
 
 # --- scan ------------------------------------------------------------------------------------------------
@@ -143,6 +231,11 @@ def test_a_scan_is_complete_for_what_lives_throughout(
     assert after is None
     assert seen == sorted(set(seen))
     assert throughout <= set(seen) <= ever
+
+
+def test_the_key_at_a_position(keyspace: Keyspace) -> None:
+    assert [live_key_at(keyspace, position, NOW) for position in range(4)] == [None, b"plain", b"raw", b"timed"]
+    assert live_key_at(keyspace, 0, NOW - 1) == b"due"
 
 
 # --- patterns --------------------------------------------------------------------------------------------

@@ -39,6 +39,19 @@ def test_a_key_that_is_too_long() -> None:
     assert (caught.value.what, caught.value.size, caught.value.limit) == ("key", 11, 10)
 
 
+def test_a_key_is_named_as_the_client_calls_it() -> None:
+    for key, error in ((b"", InvalidKeyError), (b"\xff", InvalidKeyError), (b"12345", TooLargeError)):
+        with pytest.raises(error, match=r"^destination ") as caught:
+            Limits(key_max_bytes=4).check_key(key, "destination")
+        assert caught.value.field == "destination"
+
+
+def test_a_value_that_is_not_made_yet() -> None:
+    Limits(value_max_bytes=4).check_value_size(4)
+    with pytest.raises(TooLargeError, match="value is too large: 5 bytes, the limit is 4"):
+        Limits(value_max_bytes=4).check_value_size(5)
+
+
 def test_values() -> None:
     limits = Limits(value_max_bytes=4)
     limits.check_value(b"")

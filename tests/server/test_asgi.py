@@ -25,7 +25,8 @@ from trio.testing import MockClock
 from synap.commands import Command, Delete, Get, Kind, Set
 from synap.errors import CodecError, LogFailedError, OverloadedError
 from synap.protocol.http import Headers
-from synap.protocol.http.service import Exposition, Health, Operations, Readiness, Stats
+from synap.protocol.http.message import Stream
+from synap.protocol.http.service import Exposition, Follower, Health, Operations, Readiness, Snapshot, Stats
 from synap.results import Found, Written
 from synap.server.asgi import HEADERS_MAX_BYTES, App
 
@@ -58,6 +59,20 @@ class DictService:
             case Delete():
                 return self.values.pop(command.key, None) is not None
         raise AssertionError(command)
+
+    async def take_snapshot(self) -> Snapshot:
+        await trio.lowlevel.checkpoint()
+        assert self.fails_with is not None
+        raise self.fails_with
+
+    def follow(self, prefix: bytes, after_seq: int | None) -> Follower:
+        raise AssertionError(f"nobody follows {prefix!r} after {after_seq}")
+
+    async def backup(self) -> Stream:
+        raise AssertionError("nobody asked for one")
+
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        return ()
 
     def health(self) -> Health:
         return Health("healthy", "synap", "0", 0)

@@ -16,6 +16,8 @@ from synap.radix import IMPLEMENTATION
 from synap.server.metrics import exposition, resident_bytes
 from synap.store import Limits, Store, open_memory_store
 from synap.telemetry import Metrics
+from tests.machine import Machine
+from tests.wal.build import WAL, files_of
 
 TYPES = {
     "synap_kv_operations": "counter",
@@ -29,12 +31,23 @@ TYPES = {
     "synap_wal_bytes": "counter",
     "synap_wal_seq": "gauge",
     "synap_wal_torn_tails": "counter",
+    "synap_wal_disk_bytes": "gauge",
+    "synap_strange_states": "counter",
+    "synap_snapshots": "counter",
+    "synap_snapshot_duration_seconds": "histogram",
     "synap_recovery_seconds": "gauge",
     "synap_expired_keys": "counter",
     "synap_clock_steps": "counter",
     "synap_process_memory_bytes": "gauge",
     "synap_build_info": "gauge",
 }
+GAUGES_OF_SNAPSHOTS = {
+    "synap_snapshot_age_seconds": "gauge",
+    "synap_snapshot_seq": "gauge",
+    "synap_snapshot_bytes": "gauge",
+}
+"""There when there is a snapshot."""
+
 LABELS = {"operation", "status", "method", "route", "le", "type", "version", "radix"}
 
 
@@ -89,6 +102,25 @@ async def test_what_is_read_off_the_store(metrics: Metrics, store: Store) -> Non
     assert values(found["synap_wal_seq"]) == {(): 2}
     assert values(found["synap_recovery_seconds"]) == {(): 0.25}
     assert values(found["synap_kv_memory_bytes"])[()] > 1000
+
+
+async def test_what_is_read_off_the_disk() -> None:
+    machine = Machine()
+    async with machine.life() as store:
+        before = families(machine.metrics, store)
+        assert not {name for name in before if name.startswith("synap_snapshot_") and before[name].type == "gauge"}
+        await store.execute(Set(key=b"a", kind=Kind.TEXT, value=b"v" * 1000))
+        taken = await store.take_snapshot()
+        await store.execute(Set(key=b"b", kind=Kind.TEXT, value=b"v"))
+        machine.clock.advance(2500)
+        found = families(machine.metrics, store)
+        assert {name: each.type for name, each in found.items()} == TYPES | GAUGES_OF_SNAPSHOTS
+        assert values(found["synap_snapshot_age_seconds"]) == {(): 2.5}
+        assert values(found["synap_snapshot_seq"]) == {(): 1}
+        assert values(found["synap_snapshot_bytes"]) == {(): taken.size_bytes}
+        assert values(found["synap_snapshots"]) == {("ok",): 1}
+        assert values(found["synap_wal_disk_bytes"]) == {(): store.log_bytes}
+        assert store.log_bytes == sum(map(len, files_of(machine.fs, WAL).values()))
 
 
 async def test_what_becomes_of_commands(metrics: Metrics, store: Store) -> None:

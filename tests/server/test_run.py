@@ -14,15 +14,17 @@ import structlog
 import trio
 
 import synap
-from synap.config import PersistenceSettings, ServerSettings, Settings, WalSettings
+from synap.config import PersistenceSettings, ServerSettings, Settings, SnapshotSettings, WalSettings
 from synap.datadir import DataDirectory
 from synap.errors import AddressInUseError, DamagedError, DataDirectoryLockedError, LogFailedError
+from synap.fs import RealFileSystem
 from synap.server import run as run_module
 from synap.server.listener import STOP_GRACE_S
 from synap.server.run import open_directory, serve
-from synap.store import Store, open_store
+from synap.store import SnapshotOptions, Store, open_store
 from synap.tasks import open_tasks
 from tests.server.support import until
+from tests.stores import Scene, two_snapshots
 
 Lines = list[MutableMapping[str, object]]
 
@@ -279,6 +281,54 @@ def _tear(directory: Path) -> None:
 
 def _size_bytes(path: str) -> int:
     return Path(path).stat().st_size
+
+
+async def test_a_damaged_snapshot_is_reported(settings: Settings, lines: Lines) -> None:
+    scene = two_snapshots(RealFileSystem(), Path(settings.persistence.directory))
+    newest = scene.snapshot_path(16)
+    newest.write_bytes(newest.read_bytes()[:-1])
+    async with serving(settings) as server:
+        await server.until_ready()
+    complaint, greeting = lines[:2]
+    assert complaint["log_level"] == "error"
+    assert str(newest) in str(complaint["why"])
+    assert _size_bytes(str(complaint["now"])) > 0
+    assert (greeting["snapshot_seq"], greeting["events"]) == (8, 18)
+
+
+async def test_a_state_that_the_log_does_not_make_is_reported(settings: Settings, lines: Lines) -> None:
+    Scene(RealFileSystem(), Path(settings.persistence.directory)).fill(2).rotate(b"z" * 16).fill(2)
+    async with serving(settings) as server:
+        await server.until_ready()
+        async with httpx.AsyncClient(base_url=server.url, verify=False) as client:  # noqa: S501
+            assert "synap_strange_states_total 1.0" in (await client.get("/metrics")).text
+    complaint, greeting = lines[:2]
+    assert (complaint["log_level"], complaint["seq"]) == ("error", 4)
+    assert (greeting["snapshot_seq"], greeting["events"]) == (None, 8)
+
+
+def test_every_setting_of_snapshots_arrives() -> None:
+    settings = PersistenceSettings(
+        wal=WalSettings(retention_secs=7),
+        snapshot=SnapshotSettings(
+            enabled=False,
+            auto_snapshot=False,
+            interval_secs=60,
+            operation_threshold=5,
+            log_size_mb=3,
+            keep_count=4,
+        ),
+    )
+    assert run_module._snapshot_options(settings) == SnapshotOptions(
+        enabled=False,
+        automatic=False,
+        log_max_bytes=3 * 1024 * 1024,
+        events_max=5,
+        age_max_s=60,
+        keep_count=4,
+        retention_s=7,
+    )
+    assert run_module._snapshot_options(PersistenceSettings()) == SnapshotOptions()
 
 
 def test_limits_of_descriptors_are_reported(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:

@@ -9,10 +9,11 @@ import trio
 from synap.clock import ManualClock
 from synap.commands import Delete, Exists, Get, GetMany, Kind, Pair, Set, SetMany
 from synap.errors import LogFailedError, NotReadyError
-from synap.protocol.http.service import Operations
+from synap.protocol.http.service import Operations, Snapshot
 from synap.server.service import StoreService
 from synap.store import Limits, Store, open_memory_store
 from synap.telemetry import Metrics
+from tests.machine import Machine
 
 SET = Set(key=b"a", kind=Kind.TEXT, value=b"b")
 
@@ -62,6 +63,24 @@ async def test_with_a_store(service: StoreService, store: Store) -> None:
     assert found is not None
     assert found.value == b"b"
     assert b"\nsynap_recovery_seconds 1.5\n" in service.metrics().body
+
+
+async def test_snapshots() -> None:
+    machine = Machine()
+    service = StoreService(machine.metrics)
+    assert service.snapshots() == ()
+    with pytest.raises(NotReadyError, match="the store is loading"):
+        await service.take_snapshot()
+    async with machine.life() as store:
+        service.attach(store, 0.0)
+        assert service.snapshots() == ()
+        await service.execute(SET)
+        machine.clock.advance(1234)
+        taken = await service.take_snapshot()
+        (info,) = store.snapshots
+        path = "/data/snapshot/00000000000000000001.snap"
+        assert taken == Snapshot(path, info.size_bytes, "2023-11-14T22:13:21.234Z", seq=1, entries=1)
+        assert service.snapshots() == (taken,)
 
 
 async def test_stats(service: StoreService, store: Store) -> None:

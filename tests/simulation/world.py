@@ -1,13 +1,15 @@
 """A store that lives and dies on a simulated disk, and whoever watches that it keeps its promises.
 
 A world goes through several lives. In each, the store is opened, hurt by at most one kind of fault, given random
-commands (some at once, so that they share a commit) and random time, and then ends: cleanly, by SIGKILL, by a power
-cut, or by the fault. The watcher keeps the list of states the store went through; what the next life recovers must be
-one of them, not older than the last one that was acknowledged.
+commands (some at once, so that they share a commit), snapshots and random time, and then ends: cleanly, by SIGKILL, by
+a power cut, or by the fault. Every fold is a process of its own, and half of them are killed. The watcher keeps the
+list of states the store went through; what the next life recovers must be one of them, not older than the last one that
+was acknowledged.
 """
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
 from typing import TypeVar
@@ -17,47 +19,39 @@ import trio.testing
 from trio._core import _run as trio_internals
 
 from synap.clock import ManualClock
-from synap.commands import (
-    Delete,
-    DeleteMany,
-    DeletePrefix,
-    Expire,
-    GetTouch,
-    Kind,
-    Pair,
-    Persist,
-    Set,
-    SetMany,
-    Write,
-)
+from synap.commands import Write
 from synap.datadir import open_data_directory
 from synap.errors import (
     CommandError,
     DataDirectoryUnusableError,
     DiskFullError,
     LogFailedError,
+    SnapshotError,
     UnavailableError,
 )
 from synap.keyspace import Keyspace, Limits
 from synap.radix import new_tree
-from synap.recovery import replay
-from synap.store import Store, open_store
+from synap.recovery import load_snapshot, replay
+from synap.snapshot.fold import FoldFailure, FoldReport, FoldRequest, carry_out
+from synap.snapshot.reader import SnapshotReader
+from synap.store import SnapshotOptions, Store, open_store
 from synap.tasks import open_tasks
 from synap.telemetry import Metrics
-from synap.testing import CrashAt, FailAt, Fault, ShortWrites, SimulatedCrash, SimulatedFileSystem
+from synap.testing import Call, CrashAt, FailAt, Fault, ShortWrites, SimulatedCrash, SimulatedFileSystem
 from synap.wal.local import FsyncMode, LogOptions
-from tests.simulation.model import Model, Value
+from tests.simulation.model import UNKNOWN, Model, Value
+from tests.simulation.wishes import random_command
 
 T = TypeVar("T")
 
 DATA = Path("/data")
-KEYS = [b"a", b"ab", b"abc", b"b", b"s:1", b"s:2", b"s:22", "s:ü".encode()]
-PREFIXES = [b"a", b"ab", b"s:", b"s:2", b"z"]
-TTLS_MS = [1, 40, 200, 5_000, 3_600_000]
 SEGMENT_BYTES = 2_000
 """So small that a life rotates several times."""
 
-_FAILING = ("datasync", "write", "sync_directory", "rename", "truncate", "close", "create")
+SNAPSHOTS = SnapshotOptions(events_max=15, age_max_s=5.0)
+"""So early that a life may see several."""
+
+_FAILING = ("datasync", "write", "sync_directory", "rename", "truncate", "close", "create", "remove", "read")
 _METRICS = Metrics()
 
 
@@ -67,6 +61,10 @@ class BrokenPromiseError(AssertionError):
 
 class PowerCut(BaseException):
     """The machine stops here."""
+
+
+class FoldKilled(BaseException):
+    """The process of a fold ends here; the store goes on."""
 
 
 class World:
@@ -169,9 +167,30 @@ class World:
             limits=Limits(),
             metrics=_METRICS,
             random_u32=lambda: self.rng.getrandbits(32),
+            snapshots=SNAPSHOTS,
             hop=_inline,
+            fold=self._fold,
         )
         return store
+
+    async def _fold(self, request: FoldRequest) -> FoldReport | FoldFailure:
+        """A fold as a process: whatever it does to the disk before it is killed, stays."""
+        await trio.lowlevel.checkpoint()
+        left = self.rng.randrange(1, 60) if self.rng.random() < 0.5 else 0
+
+        def kill(_: Call) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise FoldKilled
+
+        self.fs.faults.append(kill)
+        try:
+            return carry_out(self.fs, request)
+        except FoldKilled:
+            return FoldFailure("killed")
+        finally:
+            self.fs.faults.remove(kill)
 
     def _random_faults(self) -> list[Fault]:
         kind = self.rng.random()
@@ -179,7 +198,8 @@ class World:
             return [CrashAt(self.rng.randrange(1, 150), self.rng)]
         if kind < 0.55:
             number = self.rng.choice([errno.EIO, errno.ENOSPC])
-            return [FailAt(self.rng.choice(_FAILING), self.rng.randrange(1, 30), number, "wal/*")]
+            place = self.rng.choice(["wal/*", "wal/*", "wal/*", "snapshot/*", None])
+            return [FailAt(self.rng.choice(_FAILING), self.rng.randrange(1, 30), number, place)]
         if kind < 0.65:
             return [ShortWrites(self.rng, "*.wal")]
         return []
@@ -188,8 +208,11 @@ class World:
 
     async def _step(self, store: Store) -> None:
         choice = self.rng.random()
-        if choice < 0.7:
+        if choice < 0.6:
             await self._burst(store)
+        elif choice < 0.75:
+            with suppress(SnapshotError, UnavailableError, LogFailedError):
+                await store.take_snapshot()
         elif choice < 0.95:
             await self._let_time_pass(self.rng.choice([1, 15, 120, 1_000, 6_000]))
         else:
@@ -231,7 +254,7 @@ class World:
         if outcome and isinstance(outcome[0], UnavailableError):
             return
         if not outcome or isinstance(outcome[0], LogFailedError):
-            state.carry_out(command, now_ms, lambda: -1)
+            state.carry_out(command, now_ms, lambda: UNKNOWN)
             self.states.append(state)
             return
         self.states.append(self.states[-1].after(command, outcome[0], now_ms))
@@ -240,47 +263,9 @@ class World:
             self.surely = self.acknowledged
 
     def _random_command(self, now_ms: int) -> Write[object]:
-        rng = self.rng
-        key = rng.choice(KEYS)
-        ttl_ms = rng.choice(TTLS_MS)
-        match rng.randrange(12):
-            case 0:
-                pairs = [Pair(rng.choice(KEYS), Kind.TEXT, rng.randbytes(3), rng.choice([None, ttl_ms])) for _ in "xy"]
-                return SetMany((*pairs, Pair(key, Kind.JSON, b"1")))
-            case 1:
-                return GetTouch(key, ttl_ms)
-            case 2:
-                return Expire(key, rng.choice([0, ttl_ms]))
-            case 3:
-                return Persist(key)
-            case 4:
-                return Delete(key)
-            case 5:
-                return DeleteMany((key, rng.choice(KEYS)))
-            case 6:
-                return DeletePrefix(rng.choice(PREFIXES))
-        return self._random_set(key, ttl_ms, now_ms)
-
-    def _random_set(self, key: bytes, ttl_ms: int, now_ms: int) -> Set:
-        rng = self.rng
-        lifetime = rng.randrange(4)
-        known = [value.version for value in self.states[-1].entries.values() if value.version > 0]
-        return Set(
-            key=key,
-            kind=rng.choice(list(Kind)),
-            value=rng.randbytes(rng.choice([0, 5, 300])),
-            ttl_ms=ttl_ms if lifetime == 1 else None,
-            deadline_ms=now_ms + rng.choice([-5, 0, 1, 5_000]) if lifetime == 2 else None,
-            keep_ttl=lifetime == 3,
-            only_if_absent=rng.random() < 0.15,
-            only_if_present=rng.random() < 0.15,
-            return_old=rng.random() < 0.3,
-            # A key set by SetMany, or by a command without an answer, has a version that the model does not know.
-            if_version=rng.choice([0, *known]) if rng.random() < 0.2 and not self._any_unknown(key) else None,
-        )
-
-    def _any_unknown(self, key: bytes) -> bool:
-        return any(value.version == -1 for value in self.states[-1].entries.values()) or key not in KEYS
+        # What was written without telling its version is at none of these, so asking for one of them is surely refused.
+        versions = [value.version for value in self.states[-1].entries.values() if value.version != UNKNOWN]
+        return random_command(self.rng, now_ms, versions)
 
     # --- the watcher -------------------------------------------------------------------------------------
 
@@ -315,11 +300,23 @@ class World:
         seq, digest = store.keyspace.seq, store.keyspace.digest
         if self.digests.get(seq, digest) != digest:
             raise BrokenPromiseError(f"the digest at seq {seq} is another than before")
-        again = Keyspace(new_tree())
-        replay(store.log.read(1), again, DATA)
-        if (again.seq, again.digest) != (seq, digest):
-            raise BrokenPromiseError("reading the log a second time gives another state")
+        faults, self.fs.faults = self.fs.faults, []  # the watcher's own calls are not hurt
+        for start in self._starts(store):
+            replay(store.log.read(start.seq + 1), start, DATA)
+            if (start.seq, start.digest) != (seq, digest):
+                raise BrokenPromiseError("reading snapshot and log a second time gives another state")
+        self.fs.faults = faults
         self.digests = {number: value for number, value in self.digests.items() if number <= seq}
+
+    def _starts(self, store: Store) -> Iterator[Keyspace]:
+        """The states from which the log must lead to the present one."""
+        for info in store.snapshots:
+            with closing(SnapshotReader(self.fs, info.path)) as snapshot:
+                yield load_snapshot(snapshot)
+        if store.log.first_seq == 1:
+            yield Keyspace(new_tree())
+        elif not store.snapshots:
+            raise BrokenPromiseError("the log was trimmed, and there is no snapshot")
 
     def _start_over(self, keyspace: Keyspace) -> None:
         entries = {key: Value(*fields) for key, fields in ((item[0], item[1:]) for item in keyspace.tree.items())}

@@ -10,11 +10,14 @@ through ``respond_to_error``, and every response leaves through ``finish``.
 ``percent``   the segments of a path
 ``query``     the parameters of a query
 ``cursor``    where a scan goes on
-``bodies``    the shapes of JSON bodies, and how bytes become them
+``media_type``  what a body is declared to be
+``bodies``    the shapes of JSON bodies
+``decoding``  how bytes become them
 ``values``    JSON values to stored bytes and back
+``raw``       values as bodies of their own
 ``precondition``   If-Match and If-None-Match
 ``ttl``       times to exact milliseconds
-``endpoints`` one function per route: request to wish, result to response
+``endpoints`` one function per route: request to wish, result to response; by subject
 ``router``    patterns and how a path finds its own
 ``routes``    the table of all routes
 ``render``    bodies to bytes, compression, HEAD

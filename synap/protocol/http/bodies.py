@@ -1,17 +1,13 @@
-"""The JSON bodies of requests and responses: their shapes, and how bytes become them.
+"""The shapes of the JSON bodies of requests and responses; ``decoding`` says how bytes become the former.
 
 Unknown fields are ignored. A field that is there must be of its type, and null is not "not there": what a
 client computed wrongly must not silently switch an option off.
 """
 
-import re
-from typing import TypeVar
-
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from synap.errors import MalformedRequestError, UnsupportedMediaTypeError, WrongShapeError
-from synap.protocol.http.message import Request, header
+from synap.protocol.http.service import Snapshot
 
 # --- requests --------------------------------------------------------------------------------------------
 
@@ -46,7 +42,7 @@ class PairBody(msgspec.Struct, frozen=True):
 
 
 class PairsBody(msgspec.Struct, frozen=True):
-    """POST /kv/mset. A pair may also be an array of key and value."""
+    """POST /kv/mset and /kv/msetnx. A pair may also be an array of key and value."""
 
     pairs: list[PairBody | tuple[str, Raw]]
 
@@ -63,100 +59,36 @@ class TtlBody(msgspec.Struct, frozen=True):
     ttl: Raw
 
 
-Body = TypeVar("Body", bound=msgspec.Struct)
+class ValueBody(msgspec.Struct, frozen=True):
+    """POST /kv/getset/{key}."""
 
-_MALFORMED = re.compile(r"JSON is malformed: (?P<why>.*) \(byte (?P<byte>\d+)\)")
-_MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
-_EXPECTED = re.compile(r"Expected (?P<expected>.*?)(?:, got `(?P<got>.*)`)?")
-_TYPES = re.compile(r"`([^`]*)`")
-
-_TYPE_NAMES = {
-    "str": "a string",
-    "int": "an integer",
-    "float": "a number",
-    "bool": "a boolean",
-    "array": "an array",
-    "object": "an object",
-}
-"""What the parser calls a type, in the words of JSON."""
-
-_FIELDS = {
-    "key": "a string",
-    "keys": "an array of strings",
-    "pairs": "an array of pairs",
-    "ttl": "a number of seconds",
-    "type": "the unit of the value",
-    "value": "a value",
-}
-"""What stands in each of the fields that must be there."""
+    value: Raw
 
 
-def decode(request: Request, shape: type[Body]) -> Body:
-    """The body of a request, as the shape a route expects.
+class TextBody(msgspec.Struct, frozen=True):
+    """POST /kv/append/{key}. Text only: a number or an object has no end to write behind."""
 
-    Raises ``UnsupportedMediaTypeError``, ``MalformedRequestError`` or ``WrongShapeError``.
-    """
-    _check_media_type(request)
-    if not request.body:
-        raise MalformedRequestError("a JSON body is needed", field="body")
-    try:
-        # Raw parts are checked as JSON but not as UTF-8, so that comes first.
-        request.body.decode()
-        return msgspec.json.decode(request.body, type=shape)
-    except UnicodeDecodeError as cause:
-        raise MalformedRequestError(f"the body is not UTF-8 at byte {cause.start}", field="body") from cause
-    except msgspec.ValidationError as cause:
-        raise _wrong_shape(str(cause)) from cause
-    except msgspec.DecodeError as cause:
-        raise MalformedRequestError(_why_malformed(str(cause)), field="body") from cause
-    except RecursionError as cause:
-        raise MalformedRequestError("the body is nested too deeply", field="body") from cause
+    value: str
 
 
-def _check_media_type(request: Request) -> None:
-    """Refuse what is not declared as plain UTF-8 JSON. Nothing is ever decompressed: no bombs."""
-    encoding = header(request.headers, b"content-encoding")
-    if encoding is not None and encoding.strip().lower() not in {b"", b"identity"}:
-        raise UnsupportedMediaTypeError("the body must not be compressed", field="content-encoding")
-    media_type = header(request.headers, b"content-type")
-    if media_type != b"application/json" and not _is_json(media_type):
-        raise UnsupportedMediaTypeError("the body must be application/json in UTF-8", field="content-type")
+class RangeBody(msgspec.Struct, frozen=True):
+    """POST /kv/setrange/{key}."""
+
+    offset: int
+    value: str
 
 
-def _is_json(media_type: bytes | None) -> bool:
-    if media_type is None:
-        return False
-    essence, *parameters = media_type.lower().split(b";")
-    charsets = [value for name, _, value in (p.strip().partition(b"=") for p in parameters) if name == b"charset"]
-    return essence.strip() == b"application/json" and all(c.strip(b'"') in {b"utf-8", b"utf8"} for c in charsets)
+class AmountBody(msgspec.Struct, frozen=True):
+    """POST /kv/incrby/{key} and /kv/decrby/{key}."""
+
+    amount: int
 
 
-def _why_malformed(said: str) -> str:
-    """A sentence for what the parser said of bytes that are not JSON."""
-    matched = _MALFORMED.fullmatch(said)
-    if matched is None:
-        return "the body is not JSON: it ends too early, or holds half of a surrogate pair"
-    return f"the body is not JSON: {matched['why']} near byte {matched['byte']}"
+class DestinationBody(msgspec.Struct, frozen=True):
+    """POST /key/{key}/rename, /renamenx and /copy; ``replace`` is of no concern to the first two."""
 
-
-def _wrong_shape(said: str) -> WrongShapeError:
-    """What the parser said of JSON that does not fit ("Expected `str`, got `int` - at `$.key`"), in parts."""
-    what, _, path = said.partition(" - at `$")
-    field = path.rstrip("`").lstrip(".")
-    missing = _MISSING.fullmatch(what)
-    if missing is not None:
-        name = missing["name"]
-        return WrongShapeError(f"{field}.{name}".lstrip("."), _FIELDS[name], "the field is missing")
-    expected = _EXPECTED.fullmatch(what)
-    if expected is None:
-        return WrongShapeError(field or "body", "another value", what.lower())
-    wanted = _TYPES.sub(lambda quoted: _named(quoted[1]), expected["expected"])
-    found = "something else" if expected["got"] is None else _named(expected["got"])
-    return WrongShapeError(field or "body", wanted, f"got {found}")
-
-
-def _named(types: str) -> str:
-    return " or ".join(_TYPE_NAMES.get(name, name) for name in types.split(" | "))
+    destination: str
+    replace: bool = False
 
 
 # --- responses -------------------------------------------------------------------------------------------
@@ -189,6 +121,54 @@ class ExistsResult(msgspec.Struct, frozen=True):
     """Whether the key is there."""
 
     exists: bool
+
+
+class KeyExistsResult(msgspec.Struct, frozen=True):
+    """Whether this key is there."""
+
+    key: str
+    exists: bool
+
+
+class KeyTypeResult(msgspec.Struct, frozen=True):
+    """What Redis would say the key holds: "string", or "none" where it is missing."""
+
+    key: str
+    type: str
+
+
+class RandomKeyResult(msgspec.Struct, frozen=True):
+    """Any key, null where there is none."""
+
+    key: str | None
+
+
+class DestinationResult(msgspec.Struct, frozen=True):
+    """Whether ``destination`` now holds what ``source`` held."""
+
+    success: bool
+    source: str
+    destination: str
+
+
+class MemoryResult(msgspec.Struct, frozen=True):
+    """What an entry takes of the memory, for a program and for a person."""
+
+    key: str
+    bytes: int
+    human: str
+
+
+class IntegerResult(msgspec.Struct, frozen=True):
+    """The number that the key holds now."""
+
+    value: int
+
+
+class LengthResult(msgspec.Struct, frozen=True):
+    """How long the value is, in bytes."""
+
+    length: int
 
 
 class KeysResult(msgspec.Struct, frozen=True):
@@ -235,3 +215,39 @@ class TtlResult(msgspec.Struct, frozen=True):
 
     ttl: int
     ttl_ms: int
+
+
+class SnapshotTaken(msgspec.Struct, frozen=True):
+    """A snapshot is durable at this path: the state after event ``seq``."""
+
+    success: bool
+    message: str
+    snapshot_path: str
+    seq: int
+
+
+class SnapshotsResult(msgspec.Struct, frozen=True):
+    """The snapshots, oldest first."""
+
+    snapshots: tuple[Snapshot, ...]
+
+
+class EventBody(msgspec.Struct, frozen=True):
+    """What event ``seq`` changed; see ``results.Change``. ``prefix`` is there where all keys under it went at once."""
+
+    seq: int
+    time_ms: int
+    type: str
+    cause: str
+    key: str | None
+    prefix: str | UnsetType = UNSET
+    version: int | None = None
+    deadline_ms: int | None = None
+    value: Raw | UnsetType = UNSET
+
+
+class EventsResult(msgspec.Struct, frozen=True):
+    """What happened, in order; ``seq`` is what ``after`` has to say the next time."""
+
+    events: list[EventBody]
+    seq: int

@@ -32,6 +32,8 @@ TABLE: dict[type[BaseException], Shown] = {
     errors.InvalidValueError: Shown(400, "invalid_value"),
     errors.InvalidTtlError: Shown(400, "invalid_ttl"),
     errors.TooLargeError: Shown(413, "too_large"),
+    errors.MissingKeyError: Shown(404, "missing_key"),
+    errors.KeyExistsError: Shown(409, "key_exists"),
     errors.VersionMismatchError: Shown(412, "version_mismatch"),
     errors.MalformedRequestError: Shown(400, "malformed_request"),
     errors.InvalidParameterError: Shown(400, "invalid_parameter"),
@@ -41,11 +43,15 @@ TABLE: dict[type[BaseException], Shown] = {
     errors.UnsupportedMediaTypeError: Shown(415, "unsupported_media_type"),
     errors.WrongShapeError: Shown(422, "wrong_shape"),
     errors.HeadersTooLargeError: Shown(431, "headers_too_large"),
+    errors.TrimmedError: Shown(410, "trimmed"),
     errors.ClientError: Shown(400, "bad_request"),
     errors.NotReadyError: Shown(503, "not_ready", _NOT_WRITTEN),
     errors.OverloadedError: Shown(503, "overloaded", _NOT_WRITTEN),
     errors.DiskFullError: Shown(507, "disk_full", _NOT_WRITTEN),
     errors.UnavailableError: Shown(503, "unavailable", _NOT_WRITTEN),
+    errors.SnapshotsOffError: Shown(409, "snapshots_off"),
+    errors.SnapshotNoRoomError: Shown(507, "disk_full", _NOT_WRITTEN),
+    errors.SnapshotError: Shown(500, "snapshot_failed", _NOT_WRITTEN, "no snapshot was taken; the log has everything"),
     errors.LogConflictError: Shown(503, "log_conflict", _NOT_WRITTEN, "another writer was faster; try again"),
     errors.LogFailedError: Shown(500, "log_failed", _UNKNOWN, "the disk failed while the write was being logged"),
     BaseException: Shown(500, "internal_error", _UNKNOWN, "an error inside the server"),
@@ -98,6 +104,8 @@ def _details(error: Exception) -> dict[str, object]:
             details |= {"limit": error.limit, "unit": "bytes"}
         case errors.VersionMismatchError():
             details["current_version"] = error.current
+        case errors.TrimmedError():
+            details["earliest_seq"] = error.earliest_seq
     return details
 
 

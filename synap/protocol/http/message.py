@@ -1,6 +1,6 @@
-"""A request and a response as plain values, whole and in memory, whichever door they pass."""
+"""A request and a response as plain values, whole and in memory (but for streams), whichever door they pass."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import msgspec
 
@@ -21,12 +21,28 @@ class Request(msgspec.Struct, frozen=True):
     body: bytes
 
 
+class Stream(msgspec.Struct, frozen=True):
+    """A body that comes piece by piece: too large for memory, or without an end.
+
+    ``size_bytes`` is its length, None where nobody knows it. ``close`` must be called, whether or not ``chunks`` was
+    read to its end, or at all.
+    """
+
+    chunks: AsyncIterator[bytes]
+    size_bytes: int | None = None
+    close: Callable[[], None] = lambda: None
+
+
 class Response(msgspec.Struct, frozen=True):
-    """What a client gets. Content-Length, and what else depends on the request, is added by ``finish``."""
+    """What a client gets. Content-Length, and what else depends on the request, is added by ``finish``.
+
+    Where there is a ``stream``, it takes the place of the ``body``.
+    """
 
     status: int
     headers: Headers
     body: bytes
+    stream: Stream | None = None
 
 
 def header(headers: Headers, name: bytes) -> bytes | None:

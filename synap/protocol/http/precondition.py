@@ -1,4 +1,4 @@
-"""Conditional writes (RFC 9110, section 13): the version in an ``If-Match`` or ``If-None-Match`` header.
+"""Conditional requests (RFC 9110, section 13): the version in an ``If-Match`` or ``If-None-Match`` header.
 
 The ETag of a key is its version in quotes. On a write of one key, ``If-Match: "17"`` means: only if it is still at that
 version; ``If-None-Match: *``: only if there is no such key. What cannot be granted so is refused, never ignored: a
@@ -39,3 +39,12 @@ def expected_version(request: Request) -> int | None:
     if version is None:
         raise InvalidParameterError('If-Match: expected one version in quotes, such as "17"', field="if-match")
     return int(version[1])
+
+
+def is_known(request: Request, version: int) -> bool:
+    """Whether whoever reads has this version already, by If-None-Match."""
+    known = header(request.headers, b"if-none-match")
+    if known is None:
+        return False
+    versions = {each.strip().removeprefix(b"W/") for each in known.split(b",")}
+    return b"*" in versions or b'"%d"' % version in versions

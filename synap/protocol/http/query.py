@@ -5,13 +5,15 @@ parameters are ignored; one that is given twice is refused, because whoever sits
 have looked at the other one.
 """
 
+import re
+
 from synap.errors import InvalidParameterError, MalformedRequestError
 from synap.protocol.http.percent import decode
 
 Parameters = dict[str, str]
 """The parameters of a query, decoded, by name."""
 
-_DIGITS_MAX = 18
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
 """No parameter is larger than this many digits can say, and ``int`` stays fast."""
 
 
@@ -41,7 +43,7 @@ def integer(parameters: Parameters, name: str, *, default: int, low: int, high: 
     given = parameters.get(name)
     if given is None:
         return default
-    if given.isascii() and given.isdigit() and len(given) <= _DIGITS_MAX and low <= int(given) <= high:
+    if _INTEGER.fullmatch(given) is not None and low <= int(given) <= high:
         return int(given)
     raise InvalidParameterError(f"{name}: expected an integer from {low:,} to {high:,}", field=name)
 

@@ -5,12 +5,17 @@ import zlib
 import msgspec
 
 from synap.commands import Kind
-from synap.protocol.http.message import Headers, Response, header
+from synap.protocol.http.media_type import JSON
+from synap.protocol.http.message import Headers, Response, Stream, header
+from synap.protocol.http.ttl import whole_seconds
 from synap.protocol.http.values import to_json
-from synap.results import Found
+from synap.results import Found, Timed
 
-JSON = b"application/json"
 OCTETS = b"application/octet-stream"
+TEXT = b"text/plain; charset=utf-8"
+
+MEDIA_TYPES = {Kind.TEXT: TEXT, Kind.JSON: JSON, Kind.BYTES: OCTETS}
+"""What a value is where it is a body of its own."""
 
 _COMPRESS_MIN_BYTES = 1024
 """Below that, gzip's own 18 bytes and the time are not worth it: it would fit one packet anyway."""
@@ -25,7 +30,9 @@ _NO_STORE = (b"cache-control", b"no-store")
 """On every response: each shows a state that may have changed by the next request, and sessions are secrets."""
 
 _NO_SNIFF = (b"x-content-type-options", b"nosniff")
-"""Octets are whatever a client stored; a browser must not run them as a page of this origin."""
+"""What a client stored is whatever it likes; a browser must not run it as a page of this origin."""
+
+_NOT_MODIFIED = 304
 
 _encode = msgspec.json.Encoder().encode
 
@@ -40,14 +47,40 @@ def text_response(body: bytes, content_type: str) -> Response:
     return Response(200, ((b"content-type", content_type.encode()), _NO_STORE), body)
 
 
+def stream_response(stream: Stream, content_type: bytes, extra: Headers = ()) -> Response:
+    """A response whose body comes piece by piece."""
+    return Response(200, ((b"content-type", content_type), _NO_STORE, *extra), b"", stream)
+
+
 def value_response(found: Found | None) -> Response:
     """The value of one key, with its version as ETag; null without one where the key is missing."""
-    if found is None:
-        return json_response(None)
-    etag = (b"etag", b'"%d"' % found.version)
+    return json_response(None) if found is None else _value_response(found, (etag(found.version),))
+
+
+def old_value_response(found: Found | None) -> Response:
+    """The value that a key had before, null where it was missing. No ETag: nothing is at that version any more."""
+    return json_response(None) if found is None else _value_response(found)
+
+
+def _value_response(found: Found, extra: Headers = ()) -> Response:
     if found.kind == Kind.BYTES:
-        return Response(200, ((b"content-type", OCTETS), _NO_STORE, _NO_SNIFF, etag), found.value)
-    return Response(200, ((b"content-type", JSON), _NO_STORE, etag), bytes(to_json(found)))
+        return Response(200, ((b"content-type", OCTETS), _NO_STORE, _NO_SNIFF, *extra), found.value)
+    return Response(200, ((b"content-type", JSON), _NO_STORE, *extra), bytes(to_json(found)))
+
+
+def raw_response(timed: Timed, *, modified: bool = True) -> Response:
+    """The value of one key as a body of its own; where the client has it already, all but the value."""
+    found = timed.found
+    time_to_live = (b"synap-ttl", b"%d" % whole_seconds(timed.left_ms))
+    headers = (_NO_STORE, _NO_SNIFF, etag(found.version), time_to_live)
+    if not modified:
+        return Response(_NOT_MODIFIED, headers, b"")
+    return Response(200, ((b"content-type", MEDIA_TYPES[Kind(found.kind)]), *headers), found.value)
+
+
+def etag(version: int) -> tuple[bytes, bytes]:
+    """The header with the version of a key."""
+    return b"etag", b'"%d"' % version
 
 
 def finish(method: str, headers: Headers, response: Response) -> Response:
@@ -55,6 +88,13 @@ def finish(method: str, headers: Headers, response: Response) -> Response:
 
     Pure, but compressing megabytes takes a while: a shell may want to call it in a thread.
     """
+    if response.stream is not None:
+        size_bytes = response.stream.size_bytes
+        length = () if size_bytes is None else ((b"content-length", b"%d" % size_bytes),)
+        return Response(response.status, (*response.headers, *length), b"", response.stream)
+    if response.status == _NOT_MODIFIED:
+        # A length would be that of the body it stands for, which is not here (RFC 9110, 8.6).
+        return response
     body, extra = response.body, []
     if len(body) >= _COMPRESS_MIN_BYTES:
         extra.append((b"vary", b"accept-encoding"))

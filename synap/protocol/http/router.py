@@ -15,11 +15,10 @@ from typing import TypeVar, cast
 
 import msgspec
 
-from synap.commands import Command
 from synap.errors import MethodNotAllowedError, UnknownRouteError
 from synap.protocol.http.message import Request, Response
 from synap.protocol.http.percent import path_segments
-from synap.protocol.http.service import Question
+from synap.protocol.http.service import Wish
 
 R = TypeVar("R")
 
@@ -29,11 +28,11 @@ _KEY = "{key}"
 class Call(msgspec.Struct, frozen=True):
     """What a request comes down to: a wish, and how to render what comes of it. Made by ``call``."""
 
-    wish: Command[object] | Question[object]
+    wish: Wish[object]
     respond: Callable[[object], Response]
 
 
-def call(wish: Command[R] | Question[R], respond: Callable[[R], Response]) -> Call:
+def call(wish: Wish[R], respond: Callable[[R], Response]) -> Call:
     """Pair a wish with a rendering of its result.
 
     That they fit is checked here, by the types; a ``Call`` itself forgets the result's type, because one

@@ -1,27 +1,72 @@
 """The table of all routes. A new operation is a row here and a function in ``endpoints``."""
 
-from synap.protocol.http import endpoints
-from synap.protocol.http.router import Match, Route, Router
+from synap.protocol.http.endpoints import (
+    batches,
+    deadlines,
+    entries,
+    events,
+    listings,
+    names,
+    numbers,
+    server,
+    text,
+    values,
+)
+from synap.protocol.http.router import Endpoint, Match, Route, Router
+
+
+def _both_ways(method: str, operation: str, endpoint: Endpoint) -> tuple[Route, Route]:
+    """The operation before the key and behind it. Where both could be meant, the router takes the first."""
+    return (
+        Route(method, f"/kv/{operation}/{{key}}", endpoint),
+        Route(method, f"/kv/{{key}}/{operation}", endpoint),
+    )
+
 
 ROUTES = (
-    Route("POST", "/kv/set", endpoints.set_value),
-    Route("GET", "/kv/get/{key}", endpoints.get),
-    Route("DELETE", "/kv/del/{key}", endpoints.delete),
-    Route("GET", "/kv/exists/{key}", endpoints.exists),
-    Route("POST", "/kv/expire/{key}", endpoints.expire),
-    Route("POST", "/kv/persist/{key}", endpoints.persist),
-    Route("GET", "/kv/ttl/{key}", endpoints.time_to_live),
-    Route("GET", "/kv/keys", endpoints.keys),
-    Route("DELETE", "/kv/keys", endpoints.delete_keys),
-    Route("GET", "/kv/scan", endpoints.scan),
-    Route("GET", "/kv/count", endpoints.count),
-    Route("POST", "/kv/mset", endpoints.set_many),
-    Route("POST", "/kv/mget", endpoints.get_many),
-    Route("POST", "/kv/mdel", endpoints.delete_many),
-    Route("GET", "/kv/stats", endpoints.stats),
-    Route("GET", "/health", endpoints.health),
-    Route("GET", "/ready", endpoints.readiness),
-    Route("GET", "/metrics", endpoints.metrics),
+    Route("POST", "/kv/set", entries.set_value),
+    Route("GET", "/kv/get/{key}", entries.get),
+    Route("DELETE", "/kv/del/{key}", entries.delete),
+    Route("GET", "/kv/exists/{key}", entries.exists),
+    Route("POST", "/kv/expire/{key}", deadlines.expire),
+    Route("POST", "/kv/persist/{key}", deadlines.persist),
+    Route("GET", "/kv/ttl/{key}", deadlines.time_to_live),
+    Route("POST", "/kv/incr/{key}", numbers.incr),
+    Route("POST", "/kv/decr/{key}", numbers.decr),
+    Route("POST", "/kv/incrby/{key}", numbers.incrby),
+    Route("POST", "/kv/decrby/{key}", numbers.decrby),
+    *_both_ways("POST", "append", text.append),
+    *_both_ways("GET", "getrange", text.getrange),
+    *_both_ways("POST", "setrange", text.setrange),
+    *_both_ways("POST", "getset", text.getset),
+    *_both_ways("GET", "strlen", text.strlen),
+    *_both_ways("POST", "getdel", text.getdel),
+    Route("PUT", "/kv/value/{key}", values.put),
+    Route("GET", "/kv/value/{key}", values.get),
+    Route("DELETE", "/kv/value/{key}", values.delete),
+    Route("GET", "/key/{key}/type", names.key_type),
+    Route("GET", "/key/{key}/exists", names.key_exists),
+    Route("POST", "/key/{key}/rename", names.rename),
+    Route("POST", "/key/{key}/renamenx", names.renamenx),
+    Route("POST", "/key/{key}/copy", names.copy),
+    Route("GET", "/key/randomkey", names.random_key),
+    Route("GET", "/memory/{key}/usage", names.memory_usage),
+    Route("GET", "/kv/keys", listings.keys),
+    Route("DELETE", "/kv/keys", listings.delete_keys),
+    Route("GET", "/kv/scan", listings.scan),
+    Route("GET", "/kv/count", listings.count),
+    Route("POST", "/kv/mset", batches.set_many),
+    Route("POST", "/kv/msetnx", batches.set_many_if_absent),
+    Route("POST", "/kv/mget", batches.get_many),
+    Route("POST", "/kv/mdel", batches.delete_many),
+    Route("GET", "/events", events.events),
+    Route("GET", "/kv/stats", server.stats),
+    Route("GET", "/health", server.health),
+    Route("GET", "/ready", server.readiness),
+    Route("GET", "/metrics", server.metrics),
+    Route("POST", "/snapshot", server.take_snapshot),
+    Route("GET", "/snapshots", server.snapshots),
+    Route("GET", "/admin/backup", server.backup),
 )
 
 _router = Router(ROUTES)

@@ -1,16 +1,18 @@
 """What the REST API asks of the server behind it, and the shapes of what it gets.
 
-A request becomes either a ``Command`` on the keyspace or a ``Question`` about the server itself. Questions
-are answered at once, from memory, also while the store is loading, draining or failed: that is when they are
-asked. Whatever answers both is a ``Service``; the API knows no more of the server than this file.
+A request becomes a ``Command`` on the keyspace, a ``Question`` about the server itself, or an ``Errand`` for it.
+Questions are answered at once, from memory, also while the store is loading, draining or failed: that is when they are
+asked. Whatever answers all three is a ``Service``; the API knows no more of the server than this file.
 """
 
-from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
 from synap.commands import Command
+from synap.protocol.http.message import Stream
+from synap.results import Change
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -76,11 +78,39 @@ class Exposition(msgspec.Struct, frozen=True):
     content_type: str
 
 
+class Snapshot(msgspec.Struct, frozen=True):
+    """A durable snapshot: the state after event ``seq``; ``created_at`` is UTC, as in RFC 3339."""
+
+    path: str
+    size_bytes: int
+    created_at: str
+    seq: int
+    entries: int
+
+
+class Follower(Protocol):
+    """Goes through what happened, one event after the other."""
+
+    @property
+    def seq(self) -> int:
+        """The last event that was told or passed over."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether there will be no more, because the server is shutting down."""
+        ...
+
+    async def next(self, timeout_s: float) -> list[Change]:
+        """The next changes as soon as there are any; none where there were none in time. Raises ``TrimmedError``."""
+        ...
+
+
 # --- the service -----------------------------------------------------------------------------------------
 
 
 class Service(Protocol):
-    """Whoever answers. Only ``execute`` may wait; the rest read what is in memory."""
+    """Whoever answers. Only the coroutines may wait; the rest read what is in memory."""
 
     async def execute(self, command: Command[R]) -> R:
         """Carry a command out. A write returns only when it is durable.
@@ -88,6 +118,28 @@ class Service(Protocol):
         Raises ``CommandError`` where the command is refused, ``UnavailableError`` where it may be sent
         again, ``LogFailedError`` where its outcome is unknown. Cancelling stops the waiting, not the write.
         """
+        ...
+
+    async def take_snapshot(self) -> Snapshot:
+        """A snapshot of all that was acknowledged before, once it is durable.
+
+        Raises ``SnapshotError`` or ``UnavailableError`` where there is none, ``LogFailedError`` where the disk failed.
+        """
+        ...
+
+    def follow(self, prefix: bytes, after_seq: int | None) -> Follower:
+        """One who follows what happens under a prefix after an event (None: from now on).
+
+        Raises ``TrimmedError``, ``InvalidValueError`` or ``UnavailableError``.
+        """
+        ...
+
+    async def backup(self) -> Stream:
+        """All that was acknowledged before, as a tar file of a data directory. Raises as ``take_snapshot``."""
+        ...
+
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """The snapshots that a start would use, oldest first."""
         ...
 
     def health(self) -> Health:
@@ -121,8 +173,20 @@ class Question(msgspec.Struct, Generic[R_co], frozen=True):
     ask: Callable[[Service], R_co]
 
 
-async def answer(service: Service, wish: Command[R] | Question[R]) -> R:
-    """What comes of a wish: the result of a command, or the answer to a question."""
+class Errand(msgspec.Struct, Generic[R_co], frozen=True):
+    """Something to be done by the service that changes no key, and is waited for."""
+
+    run: Callable[[Service], Awaitable[R_co]]
+
+
+Wish: TypeAlias = Command[R] | Question[R] | Errand[R]
+"""What a request comes down to."""
+
+
+async def answer(service: Service, wish: Wish[R]) -> R:
+    """What comes of a wish: the result of a command, the answer to a question, the outcome of an errand."""
     if isinstance(wish, Command):
         return await service.execute(wish)
+    if isinstance(wish, Errand):
+        return await wish.run(service)
     return wish.ask(service)

@@ -10,6 +10,7 @@ import re
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 import msgspec
+from msgspec import Raw, UnsetType
 
 from synap.errors import InvalidParameterError, InvalidTtlError, WrongShapeError
 
@@ -20,6 +21,9 @@ _NUMBER_MAX_CHARS = 64
 
 _MAX_MS = 253_402_300_800_000
 """The end of the year 9999. As a deadline or as a time to live, certainly more than ten years ahead."""
+
+NO_DEADLINE = -1
+"""Where a time is told, this one has no end."""
 
 _JSON_TYPES = {'"': "a string", "{": "an object", "[": "an array", "t": "a boolean", "f": "a boolean", "n": "null"}
 """What a JSON text is, by its first character; anything else is a number."""
@@ -48,7 +52,7 @@ UNITS = {
 """The types of an ``expiry``."""
 
 
-def of_json(number: msgspec.Raw, field: str, unit_ms: int = 1000) -> int:
+def of_json(number: Raw, field: str, unit_ms: int = 1000) -> int:
     """The milliseconds that a number in a body says, 0 included.
 
     Null is no number either: it is what JSON.stringify makes of NaN, and taken for "no ttl" it would let a
@@ -63,6 +67,11 @@ def of_json(number: msgspec.Raw, field: str, unit_ms: int = 1000) -> int:
     return _milliseconds(exact, field, unit_ms)
 
 
+def of_field(number: Raw | UnsetType, field: str) -> int | None:
+    """The milliseconds that a field in seconds says, more than 0; None where the body does not have it."""
+    return None if isinstance(number, UnsetType) else not_zero(of_json(number, field), field)
+
+
 def of_text(text: str, field: str) -> int:
     """The milliseconds that a query parameter in seconds says; more than 0."""
     if _JSON_NUMBER.fullmatch(text) is None or text.startswith("-"):
@@ -70,7 +79,7 @@ def of_text(text: str, field: str) -> int:
     return not_zero(_milliseconds(_decimal(text, field), field, 1000), field)
 
 
-def of_expiry(expiry_type: str, number: msgspec.Raw) -> Lifetime:
+def of_expiry(expiry_type: str, number: Raw) -> Lifetime:
     """The lifetime that an ``expiry`` says, in any of its units."""
     unit = UNITS.get(expiry_type)
     if unit is None:
@@ -85,6 +94,11 @@ def not_zero(ms: int, field: str) -> int:
     if ms == 0:
         raise InvalidTtlError(f"{field}: must be greater than 0", field=field)
     return ms
+
+
+def whole_seconds(left_ms: int | None) -> int:
+    """The time that is left in seconds, rounded down; -1 where there is no end."""
+    return NO_DEADLINE if left_ms is None else left_ms // 1000
 
 
 def _decimal(text: str, field: str) -> Decimal:

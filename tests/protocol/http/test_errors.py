@@ -18,6 +18,8 @@ ROWS: list[tuple[Exception, int, str, dict[str, object]]] = [
     (errors.InvalidTtlError("t", field="touch"), 400, "invalid_ttl", {"field": "touch"}),
     (errors.TooLargeError("value", 9, 8), 413, "too_large", {"field": "value", "limit": 8, "unit": "bytes"}),
     (errors.TooLargeError("batch", 9, 8, "keys"), 413, "too_large", {"field": "batch", "limit": 8, "unit": "keys"}),
+    (errors.MissingKeyError(), 404, "missing_key", {"field": "key"}),
+    (errors.KeyExistsError(), 409, "key_exists", {"field": "destination"}),
     (errors.VersionMismatchError(1, 2), 412, "version_mismatch", {"current_version": 2}),
     (errors.VersionMismatchError(1, None), 412, "version_mismatch", {"current_version": None}),
     (errors.MalformedRequestError("m", field="body"), 400, "malformed_request", {"field": "body"}),
@@ -33,6 +35,9 @@ ROWS: list[tuple[Exception, int, str, dict[str, object]]] = [
     (errors.OverloadedError("o"), 503, "overloaded", {"outcome": "not_written"}),
     (errors.DiskFullError("d"), 507, "disk_full", {"outcome": "not_written"}),
     (errors.UnavailableError("u"), 503, "unavailable", {"outcome": "not_written"}),
+    (errors.SnapshotsOffError("s"), 409, "snapshots_off", {}),
+    (errors.SnapshotNoRoomError("n"), 507, "disk_full", {"outcome": "not_written"}),
+    (errors.SnapshotFailedError("/secret"), 500, "snapshot_failed", {"outcome": "not_written"}),
     (errors.LogConflictError(1, 2), 503, "log_conflict", {"outcome": "not_written"}),
     (errors.LogFailedError("fsync", Path("/secret"), DISK), 500, "log_failed", {"outcome": "unknown"}),
     (errors.CodecError("c"), 500, "internal_error", {"outcome": "unknown"}),
@@ -56,13 +61,16 @@ def test_every_row_is_tested() -> None:
     assert all(any(issubclass(row, known) for row in tested) for known in TABLE)
 
 
-def test_type_names_are_unique() -> None:
-    assert len({shown.type for shown in TABLE.values()}) == len(TABLE)
+def test_a_type_name_means_one_thing() -> None:
+    """A disk without room is one thing, whatever was to be written to it."""
+    shown = [row for error, row in TABLE.items() if error is not errors.SnapshotNoRoomError]
+    assert len({row.type for row in shown}) == len(shown)
+    assert TABLE[errors.SnapshotNoRoomError] == TABLE[errors.DiskFullError]
 
 
 def test_every_client_error_has_a_row_of_its_own() -> None:
     leaves = [leaf for branch in errors.ClientError.__subclasses__() for leaf in branch.__subclasses__()]
-    assert len(leaves) == 13
+    assert len(leaves) == 15
     assert set(leaves) <= set(TABLE)
 
 
@@ -80,6 +88,7 @@ def test_a_client_error_speaks_for_itself(error: Exception) -> None:
             errors.LogFailedError("fsync", Path("/secret"), DISK),
             "the disk failed while the write was being logged; whether the write happened is unknown",
         ),
+        (errors.SnapshotFailedError("/secret"), "no snapshot was taken; the log has everything; nothing was written"),
         (ValueError("secret"), "an error inside the server; whether the write happened is unknown"),
     ],
 )

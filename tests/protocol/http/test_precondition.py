@@ -2,7 +2,7 @@ import pytest
 
 from synap.errors import InvalidParameterError
 from synap.protocol.http.message import Request
-from synap.protocol.http.precondition import expected_version, refuse_condition
+from synap.protocol.http.precondition import expected_version, is_known, refuse_condition
 
 
 def asked(*headers: tuple[bytes, bytes]) -> Request:
@@ -39,6 +39,27 @@ def test_what_cannot_be_granted_is_refused(headers: tuple[tuple[bytes, bytes], .
     with pytest.raises(InvalidParameterError) as refusal:
         expected_version(asked(*headers))
     assert refusal.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("known", "answer"),
+    [
+        (None, False),
+        (b'"17"', True),
+        (b'W/"17"', True),
+        (b' "16" , W/"17"', True),
+        (b"*", True),
+        (b'"16", *', True),
+        (b'"16"', False),
+        (b'"117"', False),
+        (b"17", False),
+        (b"", False),
+        (b'"gzip-17", nonsense', False),
+    ],
+)
+def test_what_a_reader_has_already(known: bytes | None, answer: bool) -> None:
+    headers = () if known is None else ((b"if-none-match", known),)
+    assert is_known(asked(*headers), 17) is answer
 
 
 def test_many_keys_have_no_condition() -> None:

@@ -53,6 +53,14 @@ def test_integers_out_of_range(given: str) -> None:
         integer({"limit": given}, "limit", default=7, low=1, high=10)
 
 
+def test_integers_below_0() -> None:
+    for given in ("-9", "-1", "-0", "0", "9"):
+        assert integer({"start": given}, "start", default=7, low=-9, high=9) == int(given)
+    for given in ("-10", "--1", "-", "- 1", "-٣"):
+        with pytest.raises(InvalidParameterError, match="start: expected an integer from -9 to 9"):
+            integer({"start": given}, "start", default=7, low=-9, high=9)
+
+
 def test_required() -> None:
     assert required({"prefix": "a"}, "prefix") == "a"
     for without in ({}, {"prefix": ""}):

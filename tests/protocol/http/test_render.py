@@ -5,8 +5,15 @@ import pytest
 
 from synap.commands import Kind
 from synap.protocol.http.message import Headers, Response, header
-from synap.protocol.http.render import accepts_gzip, finish, json_response, value_response
-from synap.results import Found
+from synap.protocol.http.render import (
+    accepts_gzip,
+    finish,
+    json_response,
+    old_value_response,
+    raw_response,
+    value_response,
+)
+from synap.results import Found, Timed
 
 GZIP = ((b"accept-encoding", b"gzip, deflate, br"),)
 
@@ -28,6 +35,44 @@ def test_values() -> None:
 def test_a_browser_does_not_guess_what_octets_are() -> None:
     response = value_response(Found(Kind.BYTES, b"<script>", None, 7))
     assert header(response.headers, b"x-content-type-options") == b"nosniff"
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_value_that_was_has_no_etag(kind: Kind) -> None:
+    found = Found(kind, b"1", None, 7)
+    response = old_value_response(found)
+    assert header(response.headers, b"etag") is None
+    assert response.body == value_response(found).body
+    assert old_value_response(None) == value_response(None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "media_type"),
+    [
+        (Kind.TEXT, b"text/plain; charset=utf-8"),
+        (Kind.JSON, b"application/json"),
+        (Kind.BYTES, b"application/octet-stream"),
+    ],
+)
+def test_a_value_as_a_body_of_its_own(kind: Kind, media_type: bytes) -> None:
+    response = raw_response(Timed(Found(kind, b"1", None, 7), 1999))
+    assert (response.status, response.body) == (200, b"1")
+    assert dict(response.headers) == {
+        b"content-type": media_type,
+        b"cache-control": b"no-store",
+        b"x-content-type-options": b"nosniff",
+        b"etag": b'"7"',
+        b"synap-ttl": b"1",
+    }
+
+
+def test_what_the_client_has_already_has_neither_body_nor_length() -> None:
+    response = raw_response(Timed(Found(Kind.TEXT, b"1" * 2000, None, 7), None), modified=False)
+    assert (response.status, response.body) == (304, b"")
+    for method in ("GET", "HEAD"):
+        assert finish(method, GZIP, response) == response
+    assert header(response.headers, b"content-length") is None
+    assert header(response.headers, b"synap-ttl") == b"-1"
 
 
 def test_a_json_response() -> None:

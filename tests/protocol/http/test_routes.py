@@ -12,13 +12,15 @@ from synap.errors import ClientError
 from synap.protocol.http import Request, find, finish, respond_to_error
 from synap.protocol.http.router import Route
 from synap.protocol.http.routes import ROUTES
-from synap.protocol.http.service import Question
+from synap.protocol.http.service import Errand, Question
 
 from .support import JSON, refused, request, resolve, wish
 
 paths = st.sampled_from([route.pattern.replace("{key}", "k").encode() for route in ROUTES])
 methods = st.sampled_from(["GET", "HEAD", "POST", "DELETE", "PUT"])
-names = st.sampled_from(["key", "value", "ttl", "expiry", "nx", "keepttl", "if_version", "pairs", "keys", "type"])
+NAMES = ["key", "value", "ttl", "expiry", "nx", "keepttl", "if_version", "pairs", "keys", "type"]
+NAMES += ["amount", "offset", "destination", "replace"]
+names = st.sampled_from(NAMES)
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
 shapes = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner), max_leaves=8)
 
@@ -38,6 +40,18 @@ def test_every_route_is_found(route: Route) -> None:
 @example("😀")
 def test_any_key_round_trips_through_a_path(key: str) -> None:
     assert wish("GET", f"/kv/get/{quote(key, safe='')}") == Get(key.encode())
+
+
+@pytest.mark.parametrize("operation", ["append", "getrange", "setrange", "getset", "strlen", "getdel"])
+def test_a_key_may_be_called_like_an_operation(operation: str) -> None:
+    """Before the key or behind it: where both could be meant, it is before."""
+    (method,) = {route.method for route in ROUTES if f"/{operation}" in route.pattern}
+    for path, key in [(f"{operation}/get", b"get"), (f"{operation}/{operation}", operation.encode())]:
+        match = find(method, f"/kv/{path}".encode())
+        assert (match.route.pattern, match.key) == (f"/kv/{operation}/{{key}}", key)
+    # "get" is an operation, too: of two that could be meant, the first is.
+    assert find("GET", f"/kv/get/{operation}".encode()).route.pattern == "/kv/get/{key}"
+    assert find(method, f"/kv/mset/{operation}".encode()).key == b"mset"
 
 
 def test_bytes_that_are_no_text_are_the_keyspace_s_to_refuse() -> None:
@@ -62,7 +76,7 @@ def _resolves_or_refuses(asked: Request) -> None:
             assert told["error"]
             assert told["code"] == response.status
     else:
-        assert isinstance(call.wish, (Command, Question))
+        assert isinstance(call.wish, (Command, Question, Errand))
 
 
 @given(methods, paths, st.binary(), st.binary())
@@ -80,7 +94,9 @@ def test_any_json_is_a_wish_or_an_error(path: bytes, body: object) -> None:
     _resolves_or_refuses(request("POST", path, body))
 
 
-@given(paths, st.dictionaries(names | st.sampled_from(["limit", "cursor", "prefix", "touch"]), st.text()))
+@given(
+    paths, st.dictionaries(names | st.sampled_from(["limit", "cursor", "prefix", "touch", "start", "end"]), st.text())
+)
 def test_any_parameters_are_a_wish_or_an_error(path: bytes, parameters: dict[str, str]) -> None:
     query = "&".join(f"{name}={quote(value)}" for name, value in parameters.items())
     _resolves_or_refuses(Request("GET", path, query.encode(), (), b""))

@@ -1,11 +1,32 @@
-"""What a wish is answered with: commands by ``execute``, questions at once."""
+"""What a wish is answered with: commands by ``execute``, questions at once, errands when they are done."""
 
+from collections.abc import AsyncIterator
 from typing import TypeVar, cast
 
 from synap.commands import Command, Count
-from synap.protocol.http.service import Exposition, Health, Operations, Question, Readiness, Service, Stats, answer
+from synap.protocol.http.message import Stream
+from synap.protocol.http.service import (
+    Errand,
+    Exposition,
+    Follower,
+    Health,
+    Operations,
+    Question,
+    Readiness,
+    Service,
+    Snapshot,
+    Stats,
+    answer,
+)
 
 R = TypeVar("R")
+
+SNAPSHOT = Snapshot("/data/snapshot/7.snap", 5, "2024-01-01T00:00:00.000Z", 7, 3)
+
+
+async def nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
 
 
 class Constant:
@@ -14,6 +35,18 @@ class Constant:
     async def execute(self, command: Command[R]) -> R:
         assert command == Count(b"a")
         return cast("R", 42)
+
+    async def take_snapshot(self) -> Snapshot:
+        return SNAPSHOT
+
+    async def backup(self) -> Stream:
+        return Stream(nothing(), 0)
+
+    def follow(self, prefix: bytes, after_seq: int | None) -> Follower:
+        raise AssertionError(f"nobody follows {prefix!r} after {after_seq}")
+
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        return (SNAPSHOT,)
 
     def health(self) -> Health:
         return Health("healthy", "synap", "0", 0)
@@ -38,3 +71,5 @@ async def test_answer() -> None:
     assert await answer(service, Question(lambda asked: asked.readiness())) == service.readiness()
     assert await answer(service, Question(lambda asked: asked.stats())) == service.stats()
     assert await answer(service, Question(lambda asked: asked.metrics())) == service.metrics()
+    assert await answer(service, Question(lambda asked: asked.snapshots())) == (SNAPSHOT,)
+    assert await answer(service, Errand(lambda asked: asked.take_snapshot())) == SNAPSHOT

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from synap.errors import InvalidParameterError, InvalidTtlError, WrongShapeError
 from synap.protocol.http import ttl
@@ -107,6 +108,20 @@ def test_expiry_of_an_unknown_type() -> None:
     with pytest.raises(WrongShapeError, match=r"one of seconds, milliseconds, .*, got 'minutes'") as caught:
         ttl.of_expiry("minutes", raw("1"))
     assert caught.value.field == "expiry.type"
+
+
+def test_a_field_that_may_be_missing() -> None:
+    assert ttl.of_field(UNSET, "ttl") is None
+    assert ttl.of_field(raw("1.5"), "ttl") == 1500
+    with pytest.raises(InvalidTtlError, match=r"pairs\[0\].ttl: must be greater than 0"):
+        ttl.of_field(raw("0"), "pairs[0].ttl")
+    with pytest.raises(WrongShapeError):
+        ttl.of_field(raw("null"), "ttl")
+
+
+@pytest.mark.parametrize(("left_ms", "seconds"), [(None, -1), (1, 0), (999, 0), (1000, 1), (59_999, 59)])
+def test_whole_seconds(left_ms: int | None, seconds: int) -> None:
+    assert ttl.whole_seconds(left_ms) == seconds
 
 
 def test_a_query_parameter() -> None:

@@ -1,9 +1,11 @@
 import gzip
 
 import pytest
+from msgspec import Raw
 
-from synap.errors import MalformedRequestError, UnsupportedMediaTypeError, WrongShapeError
-from synap.protocol.http.bodies import KeysBody, PairsBody, SetBody, decode
+from synap.errors import MalformedRequestError, WrongShapeError
+from synap.protocol.http.bodies import KeysBody, PairsBody, SetBody
+from synap.protocol.http.decoding import check_text, decode
 
 from .support import request
 
@@ -108,48 +110,19 @@ def test_keys_of_the_wrong_type() -> None:
 
 
 @pytest.mark.parametrize(
-    "media_type",
-    [
-        b"application/json",
-        b"Application/JSON",
-        b"application/json; charset=utf-8",
-        b'application/json;charset="UTF-8"; v=1',
-        b"application/json;charset=utf8",
-        b"application/json;",
-    ],
+    ("body", "text"), [(b'\n {"a": 1.10}\t', b'{"a": 1.10}'), (b'"x" ', b'"x"'), (b"null", b"null")]
 )
-def test_accepted_media_types(media_type: bytes) -> None:
-    assert set_body(VALID, (b"content-type", media_type)).key == "a"
+def test_any_json_without_the_blanks_around_it(body: bytes, text: bytes) -> None:
+    assert bytes(decode(request("PUT", "/kv/value/a", body), Raw)) == text
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        ((b"host", b"a"),),
-        ((b"content-type", b""),),
-        ((b"content-type", b"text/plain"),),
-        ((b"content-type", b"application/x-www-form-urlencoded"),),
-        ((b"content-type", b"text/plain; application/json"),),
-        ((b"content-type", b"application/vnd.api+json"),),
-        ((b"content-type", b"application/json; charset=utf-16"),),
-        ((b"content-type", b"application/json; charset=latin1"),),
-        ((b"content-type", b"application/json\xff"),),
-    ],
-)
-def test_refused_media_types(headers: tuple[tuple[bytes, bytes], ...]) -> None:
-    with pytest.raises(UnsupportedMediaTypeError, match="application/json") as caught:
-        set_body(VALID, *headers)
-    assert caught.value.field == "content-type"
+@pytest.mark.parametrize("body", [b"", b"1 2", b"{", b"nul", b"\xff", b'"\xff"', b'"\\ud800"', b"[" * 100_000])
+def test_what_is_no_json_of_any_shape(body: bytes) -> None:
+    with pytest.raises(MalformedRequestError):
+        decode(request("PUT", "/kv/value/a", body), Raw)
 
 
-@pytest.mark.parametrize("encoding", [b"gzip", b"deflate", b"br", b"zstd", b"gzip, identity"])
-def test_a_compressed_body_is_refused(encoding: bytes) -> None:
-    headers = ((b"content-type", b"application/json"), (b"content-encoding", encoding))
-    with pytest.raises(UnsupportedMediaTypeError, match="must not be compressed") as caught:
-        set_body(gzip.compress(VALID), *headers)
-    assert caught.value.field == "content-encoding"
-
-
-def test_identity_is_no_encoding() -> None:
-    headers = ((b"content-type", b"application/json"), (b"content-encoding", b"Identity"))
-    assert set_body(VALID, *headers).key == "a"
+def test_a_body_that_is_no_json_can_be_text() -> None:
+    check_text("ü".encode())
+    with pytest.raises(MalformedRequestError, match="not UTF-8 at byte 1"):
+        check_text(b"a\xff")

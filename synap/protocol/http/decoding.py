@@ -1,0 +1,96 @@
+"""The bodies of requests: how bytes become the shapes of ``bodies``, and what is said where they do not."""
+
+import re
+from typing import TypeVar
+
+import msgspec
+
+from synap.errors import MalformedRequestError, WrongShapeError
+from synap.protocol.http.media_type import check_json
+from synap.protocol.http.message import Request
+
+Body = TypeVar("Body", bound=msgspec.Struct | msgspec.Raw)
+
+_MALFORMED = re.compile(r"JSON is malformed: (?P<why>.*) \(byte (?P<byte>\d+)\)")
+_MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
+_EXPECTED = re.compile(r"Expected (?P<expected>.*?)(?:, got `(?P<got>.*)`)?")
+_TYPES = re.compile(r"`([^`]*)`")
+
+_TYPE_NAMES = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "a boolean",
+    "array": "an array",
+    "object": "an object",
+}
+"""What the parser calls a type, in the words of JSON."""
+
+_FIELDS = {
+    "amount": "an integer",
+    "destination": "a string",
+    "key": "a string",
+    "keys": "an array of strings",
+    "offset": "a non-negative integer",
+    "pairs": "an array of pairs",
+    "ttl": "a number of seconds",
+    "type": "the unit of the value",
+    "value": "a value",
+}
+"""What stands in each of the fields that must be there."""
+
+
+def decode(request: Request, shape: type[Body]) -> Body:
+    """The body of a request, as the shape a route expects; ``Raw`` takes any JSON, without the blanks around it.
+
+    Raises ``UnsupportedMediaTypeError``, ``MalformedRequestError`` or ``WrongShapeError``.
+    """
+    check_json(request)
+    if not request.body:
+        raise MalformedRequestError("a JSON body is needed", field="body")
+    # Raw parts are checked as JSON but not as UTF-8, so that comes first.
+    check_text(request.body)
+    try:
+        return msgspec.json.decode(request.body, type=shape)
+    except msgspec.ValidationError as cause:
+        raise _wrong_shape(str(cause)) from cause
+    except msgspec.DecodeError as cause:
+        raise MalformedRequestError(_why_malformed(str(cause)), field="body") from cause
+    except RecursionError as cause:
+        raise MalformedRequestError("the body is nested too deeply", field="body") from cause
+
+
+def check_text(body: bytes) -> None:
+    """Raises ``MalformedRequestError`` where a body is not UTF-8."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as cause:
+        raise MalformedRequestError(f"the body is not UTF-8 at byte {cause.start}", field="body") from cause
+
+
+def _why_malformed(said: str) -> str:
+    """A sentence for what the parser said of bytes that are not JSON."""
+    matched = _MALFORMED.fullmatch(said)
+    if matched is None:
+        return "the body is not JSON: it ends too early, or holds half of a surrogate pair"
+    return f"the body is not JSON: {matched['why']} near byte {matched['byte']}"
+
+
+def _wrong_shape(said: str) -> WrongShapeError:
+    """What the parser said of JSON that does not fit ("Expected `str`, got `int` - at `$.key`"), in parts."""
+    what, _, path = said.partition(" - at `$")
+    field = path.rstrip("`").lstrip(".")
+    missing = _MISSING.fullmatch(what)
+    if missing is not None:
+        name = missing["name"]
+        return WrongShapeError(f"{field}.{name}".lstrip("."), _FIELDS[name], "the field is missing")
+    expected = _EXPECTED.fullmatch(what)
+    if expected is None:
+        return WrongShapeError(field or "body", "another value", what.lower())
+    wanted = _TYPES.sub(lambda quoted: _named(quoted[1]), expected["expected"])
+    found = "something else" if expected["got"] is None else _named(expected["got"])
+    return WrongShapeError(field or "body", wanted, f"got {found}")
+
+
+def _named(types: str) -> str:
+    return " or ".join(_TYPE_NAMES.get(name, name) for name in types.split(" | "))
