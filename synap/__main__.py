@@ -8,11 +8,11 @@ _EXIT_INTERRUPTED = 128 + 2
 """As shells have it: the number of SIGINT on top of 128."""
 
 
-def main() -> None:
-    """Run the command line. Importing it takes long enough to be interrupted, and depends on the environment."""
+def main(command_line: str = "synap.cli") -> None:
+    """Run a command line. Importing it takes long enough to be interrupted, and depends on the environment."""
     try:
         _check_tree()
-        importlib.import_module("synap.cli").main()
+        importlib.import_module(command_line).main()
     except KeyboardInterrupt:
         sys.exit(_EXIT_INTERRUPTED)
 

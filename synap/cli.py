@@ -1,19 +1,19 @@
 """The command line. Each command turns options into settings, and each error into one line and an exit code."""
 
 import shlex
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 import synap
 from synap.config import Settings, load_settings
 from synap.errors import ConfigError, DamagedError, NotOursError, SynapError
+from synap.replay.exits import EXIT_INTERRUPTED, fail, run
 
 if TYPE_CHECKING:
     from synap.datadir import DataDirectory
-    from synap.repair import RepairPlan
+    from synap.replay.invocation import Invocation
 
 app = typer.Typer(
     help="Synap, a durable session store: logins survive a crash, a logout is final.",
@@ -25,21 +25,18 @@ app = typer.Typer(
 )
 
 _LOG_LEVELS = {"trace": "debug", "warn": "warning"}
-_EXIT_BUG = 70
-_EXIT_INTERRUPTED = 130
 
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="A YAML file with settings; environment and options override it."),
 ]
 
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
 
 def main() -> None:
     """Run the command line; exits with the code that the error's class gives (see ``errors.py``)."""
-    try:
-        app(prog_name="synap")
-    except SynapError as error:
-        _fail(error)
+    run(app, "synap")
 
 
 @app.callback(invoke_without_command=True)
@@ -99,10 +96,10 @@ def serve_command(
     try:
         trio.run(serve, settings)
     except DamagedError as damage:
-        _fail(damage, _advice(settings, config, damage))
+        fail(damage, _advice(settings, config, damage))
     except KeyboardInterrupt:
         # It came before the server could take it as a wish to stop: nothing was served yet.
-        raise typer.Exit(_EXIT_INTERRUPTED) from None
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 @app.command("repair")
@@ -121,7 +118,8 @@ def repair_command(
     Nothing is deleted: what is given up is kept in the directory's quarantine. A server that finds damage says what to
     type here.
     """
-    from synap.repair import plan_repair, repair  # noqa: PLC0415
+    from synap.replay.mending import repair_directory  # noqa: PLC0415
+    from synap.replay.render import Output  # noqa: PLC0415
     from synap.server.run import open_directory  # noqa: PLC0415
 
     settings = load_settings(config, options={"persistence.directory": data_dir, "persistence.enabled": True})
@@ -132,20 +130,79 @@ def repair_command(
     if directory is None:
         raise ConfigError("persistence.wal.enabled is false: there is no log to repair")
     try:
-        plan = plan_repair(directory, truncate_at)
-        typer.echo(_describe(plan))
-        if not yes:
-            typer.confirm("Go on?", abort=True)
-        for path in repair(directory, plan):
-            typer.echo(f"kept {path}")
-        typer.echo(f"The log now ends at seq {plan.last_seq}.")
+        repair_directory(directory, truncate_at, Output(), yes=yes)
     finally:
         directory.close()
+
+
+@app.command("verify")
+def verify_command(
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="A data directory, or a segment, a snapshot, a STORE by itself.")
+    ],
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Check every byte of a data directory, also of one that a server has, and name all that is wrong.
+
+    Nothing is changed. The exit code is 0 for whole, 1 for a torn end (of a write that was never acknowledged), 2 for
+    damage.
+    """
+    from synap.replay.checking import verify  # noqa: PLC0415
+
+    raise typer.Exit(_invocation(path, config, as_json=as_json).carry_out(verify))
+
+
+@app.command("backup")
+def backup_command(
+    data_dir: Annotated[str, typer.Argument(metavar="DIRECTORY", help="The data directory; a server may have it.")],
+    destination: Annotated[Path, typer.Argument(metavar="DESTINATION", help="A directory that is new or empty.")],
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Copy a data directory, also while a server writes to it.
+
+    Everything that was acknowledged before the backup began is in the copy, and every byte of it was checked. It is a
+    data directory that a server can be started on. While it is not finished, it is none.
+    """
+    from synap.replay.copying import backup  # noqa: PLC0415
+
+    invocation = _invocation(data_dir, config, as_json=as_json)
+    raise typer.Exit(invocation.carry_out(backup, destination=destination))
+
+
+def _invocation(path: str, config: Path | None, *, as_json: bool) -> "Invocation":
+    """What the offline tool's commands are given.
+
+    Where log and snapshots are, the settings say, if they are those of this directory; a copy of it has its own.
+    """
+    from synap.datadir import IN_THE_DIRECTORY, Places  # noqa: PLC0415
+    from synap.replay.invocation import Invocation  # noqa: PLC0415
+
+    persistence = load_settings(config).persistence
+    places = IN_THE_DIRECTORY
+    if config is not None or Path(path).resolve() == Path(persistence.directory).resolve():
+        places = Places(persistence.wal.directory, persistence.snapshot.path)
+    return Invocation(Path(path), places, as_json=as_json)
+
+
+@app.command(
+    "replay",
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False},
+)
+def replay_command(context: typer.Context) -> None:
+    """Show how the data came to be: offline, also on a copy, beside a running server, or where it is damaged."""
+    from synap.replay.cli import app as replay  # noqa: PLC0415
+
+    # A command line of its own, which takes everything behind the word.
+    run(replay, "synap replay", context.args)
 
 
 def _advice(settings: Settings, config: Path | None, damage: DamagedError) -> str:
     """What to type, if giving up the events from the damage on would help."""
     from synap.repair import plan_repair  # noqa: PLC0415
+    from synap.replay.mending import describe  # noqa: PLC0415
     from synap.server.run import open_directory  # noqa: PLC0415
 
     if damage.seq < 1:
@@ -166,18 +223,6 @@ def _advice(settings: Settings, config: Path | None, damage: DamagedError) -> st
         command += ["--config", str(config)]
     return (
         "Nothing was changed. Better than any repair is a copy of the directory from before. To go on without the\n"
-        f"damaged part: {_describe(plan)}\n\n"
+        f"damaged part: {describe(plan)}\n\n"
         f"    {shlex.join(command)}\n"
     )
-
-
-def _describe(plan: "RepairPlan") -> str:
-    files = f"the end of {plan.segment.name}" + "".join(f", {path.name}" for path in plan.removed)
-    return f"every event after seq {plan.last_seq} is given up ({plan.lost_bytes:,} bytes: {files})."
-
-
-def _fail(error: SynapError, advice: str = "") -> NoReturn:
-    print(f"synap: {error}", file=sys.stderr)  # noqa: T201  # the one line that says why
-    if advice:
-        print(advice, file=sys.stderr)  # noqa: T201
-    sys.exit(getattr(error, "exit_code", _EXIT_BUG))

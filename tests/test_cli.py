@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import json
 import os
 import subprocess
 import sys
@@ -97,7 +98,17 @@ def test_version(run: Run) -> None:
 def test_help_shows_every_command(run: Run) -> None:
     code, out, _ = run("--help")
     assert code == 0
-    for said in ("Usage: synap", "--version", "serve ", "Serve the store over HTTP", "repair ", "SYNAP_PORT"):
+    for said in (
+        "Usage: synap",
+        "--version",
+        "serve ",
+        "Serve the store over HTTP",
+        "repair ",
+        "verify ",
+        "backup ",
+        "replay ",
+        "SYNAP_PORT",
+    ):
         assert said in out
 
 
@@ -273,11 +284,19 @@ def test_repair(run: Run, damaged: Path) -> None:
     directory.close()
 
 
-def test_repair_of_what_cannot_be_repaired(run: Run, damaged: Path) -> None:
-    assert run("repair", str(damaged), "--truncate-at", "1", "--yes").code == 64
-    code, _, err = run("repair", str(damaged), "--truncate-at", "3", "--yes")
+@pytest.mark.parametrize("seq", ["3", "9"])
+def test_repair_of_what_cannot_be_repaired(run: Run, damaged: Path, seq: str) -> None:
+    code, _, err = run("repair", str(damaged), "--truncate-at", seq, "--yes")
     assert code == 64
-    assert err.startswith("synap: the log is damaged before seq 3 already")
+    assert err.startswith(f"synap: the log is damaged before seq {seq} already")
+
+
+def test_repair_can_give_up_everything(run: Run, damaged: Path) -> None:
+    code, out, _ = run("repair", str(damaged), "--truncate-at", "1", "--yes")
+    assert code == 0
+    assert "every event is given up, and the store will be empty: seq 1, and whatever came after" in out
+    assert "The store is now empty." in out
+    assert run("verify", str(damaged)).code == 0
 
 
 def test_repair_makes_no_store(run: Run, tmp_path: Path) -> None:
@@ -303,6 +322,75 @@ def test_no_advice_is_given_where_the_directory_cannot_be_opened(run: Run, serve
     tmp_path.joinpath("data").touch()
     served.error = DamagedError(HERE, "it is damaged", seq=2)
     assert run("serve", "--data-dir", str(tmp_path / "data")) == (65, "", f"synap: {served.error}\n")
+
+
+# --- replay ----------------------------------------------------------------------------------------------
+
+
+def test_replay_takes_everything_behind_the_word(run: Run, damaged: Path) -> None:
+    code, out, err = run("replay", str(damaged), "--json", "events", "--key", "first")
+    assert code == 65
+    assert '"key":"first"' in out
+    assert err.startswith("synap: damaged at seq 2 (")
+    assert run("replay", str(damaged), "events", "--help").out.startswith("Usage: synap replay {DATA_DIR} events")
+
+
+def test_damage_from_the_first_event_on_leaves_an_empty_store(
+    run: Run, damaged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synap.telemetry.configure_logging", lambda *_: None)
+    segment = damaged / "wal" / "00000000000000000001.wal"
+    segment.write_bytes(segment.read_bytes().replace(b"first", b"First"))
+    _, _, err = run("serve", "--data-dir", str(damaged), "--port", "0")
+    assert "every event is given up, and the store will be empty" in err
+    assert f"    synap repair {damaged} --truncate-at 1\n" in err
+    assert run("repair", str(damaged), "--truncate-at", "1", "--yes").code == 0
+    assert run("verify", str(damaged)).code == 0
+
+
+# --- verify and backup -----------------------------------------------------------------------------------
+
+
+def test_verify(run: Run, damaged: Path) -> None:
+    code, out, err = run("verify", str(damaged))
+    assert (code, err) == (2, "")
+    assert "wal/00000000000000000001.wal" in out
+    assert run("verify", str(damaged / "STORE")).code == 0
+    code, out, _ = run("verify", "--json", str(damaged))
+    assert (code, json.loads(out.splitlines()[-1])["total"]["verdict"]) == (2, "damaged")
+    assert run("verify", str(damaged / "nowhere")).code == 73
+
+
+def test_verify_finds_a_log_in_another_place(
+    run: Run, damaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (damaged / "wal").rename(tmp_path / "log")
+    file = tmp_path / "synap.yml"
+    file.write_text(f"persistence: {{wal: {{path: {tmp_path / 'log'}}}}}")
+    assert "00000000000000000001.wal" in run("verify", str(damaged), "--config", str(file)).out
+    assert "there is no segment" in run("verify", str(damaged)).out
+    monkeypatch.setenv("SYNAP_PERSISTENCE__WAL__PATH", str(tmp_path / "log"))
+    assert "there is no segment" in run("verify", str(damaged)).out, "another directory's log is not this one's"
+    monkeypatch.setenv("SYNAP_DATA_DIR", str(damaged))
+    assert "00000000000000000001.wal" in run("verify", str(damaged)).out
+
+
+def test_backup(run: Run, damaged: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    code, out, err = run("backup", str(damaged), str(copy))
+    assert (code, out) == (65, "")
+    assert err.startswith("synap: damaged at seq 2 (")
+    assert not (copy / "STORE").exists()
+    run("repair", str(damaged), "--truncate-at", "2", "--yes")
+    code, out, err = run("backup", str(damaged), str(copy))
+    assert (code, err) == (0, "")
+    assert f"{copy} is a copy of the store" in out
+    assert run("verify", str(copy)).code == 0
+    code, out, err = run("backup", str(damaged), str(copy))
+    assert (code, out) == (73, "")
+    assert "is not empty" in err
+    assert run("backup", str(tmp_path / "nowhere"), str(tmp_path / "other")).code == 73
+    assert not (tmp_path / "other").exists()
 
 
 # --- before there is a command line ----------------------------------------------------------------------

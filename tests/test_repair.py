@@ -126,26 +126,69 @@ async def test_a_plan_says_what_goes() -> None:
     files, _ = await store()
     plan = plan_repair(opened(disk_of(files)), 5)
     assert (plan.segment, plan.removed, plan.last_seq) == (name(1), (name(7), name(13)), 4)
+    assert (plan.snapshots, plan.successor) == ((), None)
     assert plan.lost_bytes == len(files[name(1)]) - plan.offset + len(files[name(7)]) + len(files[name(13)])
+    assert (plan.known_seq, plan.more_unknown) == (18, False)
+
+
+async def test_a_plan_says_what_else_may_have_been_there() -> None:
+    files, _ = await store()
+    damage: dict[str, tuple[Files, int, bool]] = {
+        "the last segment is damaged": (flip(files, name(13), 500), 14, True),
+        "nothing of it can be read": (flip(files, name(13), 50), 12, True),
+        "its end is torn": (files | {name(13): files[name(13)][:-10]}, 16, False),
+        "it is gone": (without(files, name(13)), 12, False),
+    }
+    for case, (damaged, known_seq, more_unknown) in damage.items():
+        plan = plan_repair(opened(disk_of(damaged)), 5)
+        assert (plan.last_seq, plan.known_seq, plan.more_unknown) == (4, known_seq, more_unknown), case
+
+
+EVERYTHING: dict[str, Callable[[Files], Files]] = {
+    "nothing is damaged": lambda files: files,
+    "the first batch": lambda files: flip(files, name(1), 150),
+    "the header of the first segment": lambda files: flip(files, name(1), 50),
+    "no first segment": lambda files: without(files, name(1)),
+    "no segment at all": lambda files: {path: data for path, data in files.items() if path.suffix != ".wal"},
+}
+
+
+@pytest.mark.parametrize("case", EVERYTHING)
+async def test_everything_can_be_given_up(case: str) -> None:
+    files, _ = await store()
+    fs = disk_of(EVERYTHING[case](files))
+    before = files_of(fs, WAL)
+    directory = opened(fs)
+    plan = plan_repair(directory, 1)
+    assert plan.last_seq == 0
+    repair(directory, plan)
+    kept = files_of(fs, WAL)
+    assert list(kept) == [name(1)]
+    saved = b"".join(files_of(fs, QUARANTINE).values())
+    assert all(data.removeprefix(kept.get(path, b"")) in saved for path, data in before.items())
+    assert plan.lost_bytes == len(saved)
+    fs.crash(Random(1), NOTHING)
+    begun = start(fs, Random(1))
+    assert begun.frames == []
+    await append(begun.log, b"anew")
+    fs.crash(Random(1), NOTHING)
+    assert events(start(fs, Random(1)).frames) == ((1, b"anew"),)
 
 
 @pytest.mark.parametrize(
     ("damage", "truncate_at", "reason"),
     [
-        (lambda files: files, 1, "nothing that could be kept"),
-        (lambda files: files, 2, "nothing that could be kept"),
+        (lambda files: files, 2, "no batch ends before seq 2; to keep nothing at all, truncate at 1"),
         (lambda files: files, 20, "the log ends at seq 18 already"),
         (lambda files: files, 10**30, "the log ends at seq 18 already"),
-        (lambda files: flip(files, name(1), 150), 1, "nothing that could be kept"),
         (lambda files: flip(files, name(1), 150), 2, "damaged before seq 2 already"),
         (lambda files: flip(files, name(1), 50), 2, "damaged before seq 2 already"),
         (lambda files: flip(files, name(1), 500), 9, "damaged before seq 9 already"),
         (lambda files: flip(files, name(1), 500), 18, "damaged before seq 18 already"),
         (lambda files: flip(files, name(7), 50), 9, "damaged before seq 9 already"),
         (lambda files: without(files, name(7)), 15, "damaged before seq 15 already"),
-        (lambda files: without(files, name(1)), 1, "nothing that could be kept"),
-        (lambda files: without(files, name(1)), 7, "nothing that could be kept"),
-        (lambda files: {path: data for path, data in files.items() if path.suffix != ".wal"}, 5, "nothing that could"),
+        (lambda files: without(files, name(1)), 7, "the log is missing its start: it begins at seq 7"),
+        (lambda files: {path: data for path, data in files.items() if path.suffix != ".wal"}, 5, "there is no segment"),
         (lambda files: files | {name(13): files[name(13)][:-10]}, 19, "the log ends at seq 16 already"),
     ],
 )

@@ -1,0 +1,1 @@
+"""The offline tool, on directories that real stores have written."""
