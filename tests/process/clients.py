@@ -5,9 +5,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPException
+from pathlib import Path
 
-from tests.process.expectation import Answered, Entries, Expected, Namespace, Operation, Span, now_ms
-from tests.process.harness import Server
+from tests.process.expectation import (
+    Answered,
+    Entries,
+    Expected,
+    Namespace,
+    Operation,
+    ServerFailedError,
+    Span,
+    now_ms,
+    read_entries,
+)
+from tests.process.harness import Client, Server, wait_until
 
 LARGE_VALUE_BYTES = 192 * 1024
 """Large enough that a SIGKILL may come in the middle of the write, and that segments of 1 MiB are used up."""
@@ -16,10 +27,16 @@ _LASTING_TTL_S = 3600
 
 
 @contextmanager
-def loaded(server: Server, namespaces: Sequence[Namespace], rng: random.Random) -> Iterator[None]:
-    """While the body runs, every namespace has a client at work; afterwards the server must be dead."""
-    with ThreadPoolExecutor(len(namespaces)) as threads:
-        work = [threads.submit(_work, server, each, random.Random(rng.random())) for each in namespaces]
+def loaded(
+    server: Server, namespaces: Sequence[Namespace], rng: random.Random, also: Sequence[Callable[[Client], object]] = ()
+) -> Iterator[None]:
+    """While the body runs, every namespace has a client at work; afterwards the server must be dead.
+
+    Each of ``also`` is called again and again, with a client of its own, until it raises what a client does.
+    """
+    with ThreadPoolExecutor(len(namespaces) + len(also)) as threads:
+        work = [threads.submit(_work, server, _operations(each, random.Random(rng.random()))) for each in namespaces]
+        work += [threads.submit(_work, server, each) for each in also]
         try:
             yield
         finally:
@@ -28,14 +45,45 @@ def loaded(server: Server, namespaces: Sequence[Namespace], rng: random.Random) 
         each.result()
 
 
-def _work(server: Server, namespace: Namespace, rng: random.Random) -> None:
-    """Send one operation after the other until the connection breaks."""
+def wait_for_answers(namespaces: Sequence[Namespace]) -> None:
+    """Return when every client got an answer to a request that it has sent since."""
+    before = [each.acknowledged for each in namespaces]
+    # One answer more may be that to a request which was under way.
+    assert wait_until(lambda: all(each.acknowledged > n + 1 for each, n in zip(namespaces, before, strict=True)))
+
+
+def check_stored(data: Path, namespaces: Sequence[Namespace]) -> None:
+    """Compare what each client knows with what the directory holds after the server's end."""
+    found, _ = read_entries(data)
+    for namespace in namespaces:
+        namespace.check_stored(found)
+
+
+def check_served(server: Server, namespaces: Sequence[Namespace]) -> None:
+    """Compare what each client knows with what the server answers."""
+    with server.client() as client:
+        for namespace in namespaces:
+            namespace.check_served(client)
+
+
+def namespaces(count: int = 8) -> list[Namespace]:
+    """One for each client, with nothing in it."""
+    return [Namespace(f"client{number}:") for number in range(count)]
+
+
+def _work(server: Server, step: Callable[[Client], object]) -> None:
+    """Take one step after the other until the server fails."""
     try:
         with server.client() as client:
             while True:
-                namespace.perform(client, choose(namespace, rng))
-    except (OSError, HTTPException):
-        assert server.killed, "a connection broke while the server was alive"
+                step(client)
+    except (OSError, HTTPException, ServerFailedError):
+        if not server.doomed:
+            raise
+
+
+def _operations(namespace: Namespace, rng: random.Random) -> Callable[[Client], None]:
+    return lambda client: namespace.perform(client, choose(namespace, rng))
 
 
 def choose(namespace: Namespace, rng: random.Random) -> Operation:
@@ -55,10 +103,13 @@ def _set_with_ttl(namespace: Namespace, rng: random.Random) -> Operation:
 
 def _set_until(namespace: Namespace, rng: random.Random) -> Operation:
     """A deadline within the next few rounds, on keys that nothing else extends."""
-    deadline_ms = now_ms() + rng.randrange(200, 4000)
+    return set_until(f"{namespace.prefix}brief{rng.randrange(6)}", _value(rng), now_ms() + rng.randrange(200, 4000))
+
+
+def set_until(key: str, value: str, deadline_ms: int) -> Operation:
+    """Set a key that ends at this time."""
     expiry = {"expiry": {"type": "unix_milliseconds", "value": deadline_ms}}
-    key = f"{namespace.prefix}brief{rng.randrange(6)}"
-    return _set_operation(key, _value(rng), expiry, lambda _: Span(deadline_ms, deadline_ms))
+    return _set_operation(key, value, expiry, lambda _: Span(deadline_ms, deadline_ms))
 
 
 def _set_operation(

@@ -6,16 +6,19 @@ whole. A deadline it asked for as a time is known to the ms; one it asked for as
 and answer, until the data directory was read once. From then on it must never change.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from time import time_ns
 from typing import NamedTuple, TypeAlias
 
-from synap.datadir import read_store_file
+from synap.datadir import StoreDirectory, look_at_data_directory
 from synap.fs import RealFileSystem
 from synap.keyspace import Keyspace
 from synap.radix import new_tree
-from synap.recovery import replay
+from synap.recovery import check_continues, load_snapshot, replay
+from synap.snapshot.format import snapshot_name
+from synap.snapshot.reader import SnapshotReader, snapshot_seqs
 from synap.wal.reader import LogEnd, LogReader
 from tests.process.harness import Client
 
@@ -58,6 +61,14 @@ class LostError(AssertionError):
     """The store is not what was acknowledged."""
 
 
+class ServerFailedError(Exception):
+    """The server answered that it could not carry an operation out; the answer is the argument."""
+
+
+_FAILURES = frozenset({"log_failed", "disk_full", "not_ready", "overloaded"})
+"""Types of answers to a write that failed through no mistake of the server."""
+
+
 def now_ms() -> int:
     """The wall clock, as the server reads it."""
     return time_ns() // 1_000_000
@@ -73,7 +84,10 @@ class Namespace:
         self._under_way: tuple[Operation, int] | None = None
 
     def perform(self, client: Client, operation: Operation) -> None:
-        """Carry an operation out. Where the connection breaks, it stays under way."""
+        """Carry an operation out. Where the connection breaks, or nobody knows the outcome, it stays under way.
+
+        Raises ``ServerFailedError``, or what ``Client`` raises.
+        """
         sent_ms = now_ms()
         self._under_way = operation, sent_ms
         reply = client.request(operation.method, operation.path, operation.body)
@@ -81,6 +95,11 @@ class Namespace:
             version = reply.body.get("version") if isinstance(reply.body, dict) else None
             self.entries = operation.effect(self.entries, Answered(Span(sent_ms, now_ms()), version))
             self.acknowledged += 1
+        elif reply.status >= 500:
+            assert reply.field("type") in _FAILURES, reply
+            if reply.field("outcome") == "not_written":
+                self._under_way = None
+            raise ServerFailedError(reply)
         else:
             # The one refusal there can be: on a slow machine, an early deadline has passed before it is set.
             assert (reply.status, reply.field("type")) == (400, "invalid_ttl"), reply
@@ -106,7 +125,7 @@ class Namespace:
         asked_ms = now_ms()
         listed = client.request("GET", f"/kv/keys?pattern={self.prefix}*").field("keys")
         assert isinstance(listed, list)
-        _check_presence(self.entries, set(listed), Span(asked_ms, now_ms()))
+        check_presence(self.entries, set(listed), Span(asked_ms, now_ms()))
         served = client.get_all(sorted(self.entries))
         for key, value in served.items():
             if value != self.entries[key].value:
@@ -128,17 +147,44 @@ class Namespace:
 
 def read_entries(data: Path) -> tuple[Entries, LogEnd]:
     """All entries that a data directory holds, and the end of its log, read without changing anything."""
-    fs = RealFileSystem()
-    store = read_store_file(fs, data / "STORE")
-    assert store is not None
-    reader = LogReader(fs, data / "wal", store.store_id)
-    keyspace = Keyspace(new_tree())
-    replay(reader.frames(1), keyspace, data)
+    _, keyspace, end = _read(data)
     entries = {}
     for key, _, value, deadline_ms, version in keyspace.tree.items(b""):
         deadline = None if deadline_ms is None else Span(deadline_ms, deadline_ms)
         entries[key.decode()] = Expected(value.decode(), deadline, version)
-    return entries, reader.end
+    return entries, end
+
+
+def read_state(data: Path) -> tuple[int, Keyspace]:
+    """The state that a data directory holds, and on how many ways one comes to it."""
+    ways, keyspace, _ = _read(data)
+    return ways, keyspace
+
+
+def _read(data: Path) -> tuple[int, Keyspace, LogEnd]:
+    """Whichever snapshot one begins with (or with nothing, where the log is all there), it must be the same state."""
+    directory = look_at_data_directory(RealFileSystem(), data)
+    reader = LogReader(directory.fs, directory.wal_directory, directory.store_id)
+    states = list(_beginnings(directory, reader))
+    for state in states:
+        replay(reader.frames(state.seq + 1), state, data)
+    if not states:
+        raise LostError(f"there is no way to a state in {data}: the log was trimmed, and there is no snapshot")
+    keyspace = states[-1]
+    if {(state.seq, state.digest) for state in states} != {(keyspace.seq, keyspace.digest)}:
+        raise LostError(f"a snapshot of {data} and the log behind it lead to another state than the next one")
+    return len(states), keyspace, reader.end
+
+
+def _beginnings(directory: StoreDirectory, reader: LogReader) -> Iterator[Keyspace]:
+    """The states from which the log leads to the last one."""
+    if reader.first_seqs[0] == 1:
+        yield Keyspace(new_tree())
+    for seq in snapshot_seqs(directory.fs, directory.snapshot_directory):
+        path = directory.snapshot_directory / snapshot_name(seq)
+        with closing(SnapshotReader(directory.fs, path, directory.store_id)) as snapshot:
+            yield load_snapshot(snapshot)
+            check_continues(directory, snapshot)
 
 
 def _differences(expected: Entries, found: Entries) -> list[str]:
@@ -167,7 +213,7 @@ def _entry_differences(key: str, expected: Expected, found: Expected) -> list[st
     return wrong
 
 
-def _check_presence(expected: Entries, found: set[str], asked: Span) -> None:
+def check_presence(expected: Entries, found: set[str], asked: Span) -> None:
     """Due is absent, not due is present; between asking and answer, either."""
     if extra := found - expected.keys():
         raise LostError(f"{extra} should not be there")

@@ -22,6 +22,8 @@ from urllib.parse import quote
 
 import pytest
 
+from synap.wal.format import FRAME_MAGIC
+
 START_LIMIT_S = 20.0
 """How long a start may take on a busy machine before the test gives up."""
 
@@ -29,7 +31,9 @@ STOP_LIMIT_S = 10.0
 """What is promised for a stop."""
 
 _ANNOUNCEMENT = re.compile(r"serves http://127\.0\.0\.1:(\d+)")
-_MODULE = ("-m", "synap")
+
+MODULE = ("-m", "synap")
+"""The arguments of Python that start the server."""
 
 
 class StartError(Exception):
@@ -40,7 +44,8 @@ class Server:
     """One run of ``python -m synap serve`` on a free port; as a context manager it is started, and killed at the end.
 
     ``launcher`` are the arguments of Python that stand for ``-m synap``; ``prefix`` is a command to run all this with.
-    ``environment`` comes on top of what the tests run in, without the variables of Synap.
+    ``environment`` comes on top of what the tests run in, without the variables of Synap. ``doomed`` is set before
+    something is done to it after which no client may wonder that it gets no answer, or an error.
     """
 
     def __init__(
@@ -48,12 +53,12 @@ class Server:
         data: Path,
         *options: str,
         environment: Mapping[str, str] | None = None,
-        launcher: Sequence[str] = _MODULE,
+        launcher: Sequence[str] = MODULE,
         prefix: Sequence[str] = (),
     ) -> None:
         self.data = data
         self.port = 0
-        self.killed = False
+        self.doomed = False
         self.lines: list[str] = []
         self._command = command_line(data, *options, launcher=launcher, prefix=prefix)
         self._environment = clean_environment(environment)
@@ -120,7 +125,7 @@ class Server:
 
     def kill(self) -> None:
         """SIGKILL, and wait for the end."""
-        self.killed = True
+        self.doomed = True
         self._process.kill()
         self.exit_code()
 
@@ -157,7 +162,7 @@ class Server:
         return next((found for line in self.lines if (found := pattern.search(line))), None)
 
 
-def command_line(data: Path, *options: str, launcher: Sequence[str] = _MODULE, prefix: Sequence[str] = ()) -> list[str]:
+def command_line(data: Path, *options: str, launcher: Sequence[str] = MODULE, prefix: Sequence[str] = ()) -> list[str]:
     """What starts a server on a free port; later options win."""
     return [*prefix, sys.executable, *launcher, "serve", "--port", "0", "--data-dir", str(data), *options]
 
@@ -202,13 +207,26 @@ class Client:
         self._connection.close()
 
     def request(self, method: str, path: str, body: object = None) -> Reply:
+        self.send(method, path, body)
+        return self.receive()
+
+    def send(self, method: str, path: str, body: object = None) -> None:
+        """The first half of a request; ``receive`` is the second."""
         if body is None:
             self._connection.request(method, path)
         else:
             self._connection.request(method, path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+
+    def receive(self) -> Reply:
         response = self._connection.getresponse()
         content = response.read()
         return Reply(response.status, dict(response.headers.items()), json.loads(content) if content else None)
+
+    def metric(self, name: str) -> float:
+        """The value of a metric without labels."""
+        self._connection.request("GET", "/metrics")
+        lines = self._connection.getresponse().read().decode().splitlines()
+        return next(float(line.removeprefix(f"{name} ")) for line in lines if line.startswith(f"{name} "))
 
     def set(self, key: str, value: object, **fields: object) -> Reply:
         return self.request("POST", "/kv/set", {"key": key, "value": value, **fields})
@@ -242,6 +260,16 @@ def contents(directory: Path) -> dict[str, bytes]:
     paths = [path for path in directory.rglob("*") if path.name != "LOCK"]
     files = {str(path.relative_to(directory)): path.read_bytes() for path in paths if path.is_file()}
     return files | {f"{path.relative_to(directory)}/": b"" for path in paths if path.is_dir()}
+
+
+def active_segment(data: Path) -> Path:
+    """The segment that a server writes to."""
+    return max((data / "wal").glob("*.wal"))
+
+
+def has_ticked(data: Path) -> bool:
+    """Whether a server that wrote one batch, and is idle since, has written all that it will."""
+    return active_segment(data).read_bytes().count(FRAME_MAGIC) == 2
 
 
 @contextmanager

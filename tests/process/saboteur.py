@@ -4,18 +4,23 @@ Each of them answers like the real one as long as nothing happens. The tests mus
 prove nothing.
 """
 
+import itertools
 import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import trio
 import zstandard
 
-from synap import cli, recovery
+from synap import cli, fold_process, recovery, snapshotter
+from synap.clock import LogClock
 from synap.codec import decode_events, encode_events
 from synap.events import EntrySet, Event
 from synap.fs import RealFile, RealFileSystem
+from synap.snapshotter import Snapshotter
+from synap.wal import writer
 from synap.wal.format import FRAME_HEADER_BYTES, FRAME_MAGIC, FrameHeader
 from synap.wal.interface import Batch
 from synap.wal.local import LocalLog
@@ -38,6 +43,25 @@ def acknowledge_first() -> None:
     def close(self: RealFile) -> None:
         if last := held.pop(self, b""):
             write_now(self, last)
+        close_now(self)
+
+    RealFile.write, RealFile.close = write, close  # type: ignore[method-assign]
+
+
+def write_behind() -> None:
+    """Keep every frame in memory until the segment is closed."""
+    write_now, close_now = RealFile.write, RealFile.close
+    held: dict[RealFile, list[bytes]] = {}
+
+    def write(self: RealFile, data: bytes | memoryview) -> int:
+        if bytes(data[: len(FRAME_MAGIC)]) != FRAME_MAGIC:
+            return write_now(self, data)
+        held.setdefault(self, []).append(bytes(data))
+        return len(data)
+
+    def close(self: RealFile) -> None:
+        for frame in held.pop(self, []):
+            write_now(self, frame)
         close_now(self)
 
     RealFile.write, RealFile.close = write, close  # type: ignore[method-assign]
@@ -111,18 +135,105 @@ def retry_sync() -> None:
     RealFile.datasync = datasync  # type: ignore[method-assign]
 
 
+def no_sync() -> None:
+    """Believe that what was written is on the disk."""
+
+    def datasync(self: RealFile) -> None:
+        pass
+
+    RealFile.datasync = datasync  # type: ignore[method-assign]
+
+
+def no_directory_sync() -> None:
+    """Believe that a name is on the disk once it can be seen."""
+    RealFileSystem.sync_directory = lambda *_: None  # type: ignore[method-assign]
+
+
 def keep_what_did_not_fit() -> None:
     """Leave the part of a frame that a full disk took in the segment."""
     os.ftruncate = lambda *_: None
 
 
+def trim_first() -> None:
+    """Make room for a snapshot before it is there."""
+    fold_upto = Snapshotter._fold_upto
+
+    async def trim_and_fold(self: Snapshotter, upto_seq: int, state: bytes) -> None:
+        for snapshot in self.snapshots:
+            snapshot.path.unlink()
+        await self._log.trim(upto_seq + 1)
+        self.snapshots = ()
+        await fold_upto(self, upto_seq, state)
+
+    Snapshotter._fold_upto = trim_and_fold  # type: ignore[method-assign]
+
+
+def believe_the_fold() -> None:
+    """Let a snapshot count whatever its digest is; and have it made by a fold that forgets an entry."""
+
+    class Any(bytes):
+        __hash__ = bytes.__hash__
+
+        def __eq__(self, _: object) -> bool:
+            return True
+
+        def __ne__(self, _: object) -> bool:
+            return False
+
+    vars(snapshotter)["state_bytes"] = lambda _: Any()
+    vars(fold_process)["_PROGRAM"] = "forgetful_fold"
+
+
+def sync_in_the_loop() -> None:
+    """Wait for the disk, and have everybody else wait as well."""
+
+    async def run_sync(call: Callable[[], object], **_: object) -> object:
+        await trio.lowlevel.checkpoint()
+        return call()
+
+    trio.to_thread.run_sync = run_sync  # type: ignore[assignment]
+
+
+def believe_the_wall_clock() -> None:
+    """Follow every step of the clock."""
+    LogClock.now_ms = lambda self: self._source.wall_ms()  # type: ignore[method-assign]
+
+
+def look_at_the_clock_seldom() -> None:
+    """Take the time that was for the time that is, at nineteen of twenty looks."""
+    now_ms = LogClock.now_ms
+    looks = itertools.count()
+    seen: dict[LogClock, int] = {}
+
+    def some_ms(self: LogClock) -> int:
+        if self not in seen or next(looks) % 20 == 0:
+            seen[self] = now_ms(self)
+        return seen[self]
+
+    LogClock.now_ms = some_ms  # type: ignore[method-assign]
+
+
+def write_once() -> None:
+    """Believe that a write takes all the bytes it is given."""
+    vars(writer)["write_all"] = lambda file, data: file.write(data)
+
+
 SABOTAGE: Mapping[str, Callable[[], None]] = {
     "acknowledge-first": acknowledge_first,
+    "write-behind": write_behind,
     "split-requests": split_requests,
     "longer-lives": longer_lives,
     "check-nothing": check_nothing,
     "rename-by-copying": rename_by_copying,
     "retry-sync": retry_sync,
+    "no-sync": no_sync,
+    "no-directory-sync": no_directory_sync,
+    "trim-first": trim_first,
+    "believe-the-fold": believe_the_fold,
+    "sync-in-the-loop": sync_in_the_loop,
+    "believe-the-wall-clock": believe_the_wall_clock,
+    "look-at-the-clock-seldom": look_at_the_clock_seldom,
+    "write-once": write_once,
     "keep-what-did-not-fit": keep_what_did_not_fit,
 }
 

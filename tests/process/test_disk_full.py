@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from synap.wal.format import FRAME_MAGIC
-from tests.process.harness import Client, Server, StartError, fill, small_disk, wait_until
+from tests.process.harness import Client, Server, StartError, active_segment, fill, has_ticked, small_disk, wait_until
 from tests.process.saboteur import launcher
 
 pytestmark = [pytest.mark.process]
@@ -79,10 +78,6 @@ def limit_files(server: Server, size: int) -> None:
     resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (size, hard))
 
 
-def active_segment(data: Path) -> Path:
-    return max((data / "wal").glob("*.wal"))
-
-
 @pytest.mark.parametrize("room", [0, 1, 71, 72, 500])
 def test_a_file_that_must_not_grow(tmp_path: Path, room: int) -> None:
     """EFBIG, after a part of the frame was taken: as a full disk, to the byte."""
@@ -99,11 +94,6 @@ def test_a_file_that_must_not_grow(tmp_path: Path, room: int) -> None:
         client.set_all({"b": VALUE})
         server.kill()
     assert_all_there(data, {"a": VALUE, "b": VALUE})
-
-
-def has_ticked(data: Path) -> bool:
-    """Whether the idle server has written all that it will."""
-    return active_segment(data).read_bytes().count(FRAME_MAGIC) == 2
 
 
 def test_a_server_that_leaves_half_a_frame_is_caught(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.process.clients import loaded
 from tests.process.expectation import LostError, Namespace, read_entries
-from tests.process.harness import Server, StartError
+from tests.process.harness import MODULE, Server, StartError
 from tests.process.saboteur import launcher
 
 pytestmark = [pytest.mark.process]
@@ -52,7 +52,7 @@ def run_one_round(
     namespaces: list[Namespace],
     rng: random.Random,
     *options: str,
-    launcher: tuple[str, ...] = ("-m", "synap"),
+    launcher: tuple[str, ...] = MODULE,
 ) -> None:
     """Start, check everything over HTTP, load, kill, check everything in the files."""
     with Server(data, *options, environment=SMALL_SEGMENTS, launcher=launcher) as server:

@@ -76,6 +76,58 @@ def test_the_printed_command_repairs(data: Path, segment: int, frame: int, kept:
         assert client.get("new") == "life"
 
 
+@pytest.fixture
+def with_snapshots(tmp_path: Path) -> Path:
+    """Snapshots after the third event and the sixth, and the log from the fourth to the ninth, in two segments."""
+    data = tmp_path / "data"
+    with Server(data) as server, server.client() as client:
+        for start in range(0, 9, 3):
+            client.set_all(dict(list(WRITES.items())[start : start + 3]))
+            if start < 6:
+                assert client.request("POST", "/snapshot").status == 200
+        assert server.stop() == 0
+    assert [path.stem[-1] for path in segments(data)] == ["4", "7"]
+    return data
+
+
+def flip(path: Path, offset: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[offset] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("snapshot_too", "segment", "offset", "kept"),
+    [(False, 1, SEGMENT_HEADER_BYTES, 6), (False, 1, 50, 6), (True, 0, SEGMENT_HEADER_BYTES, 3), (True, 1, 50, 6)],
+    ids=["the frame behind it", "the header behind it", "before it, and itself", "behind it, and itself"],
+)
+def test_the_printed_command_repairs_what_has_snapshots(
+    with_snapshots: Path, snapshot_too: bool, segment: int, offset: int, kept: int
+) -> None:
+    data = with_snapshots
+    whole = segments(data)
+    flip(whole[segment], offset)
+    if snapshot_too:
+        flip(data / "snapshot" / "00000000000000000006.snap", 200)
+    before = contents(data)
+    _, command = refusal(data)
+    assert contents(data) == before
+    repaired = run([*command, "--yes"])
+    assert repaired.returncode == 0, repaired
+    assert f"ends at seq {kept}" in repaired.stdout
+    after = contents(data)
+    remaining = b"".join(content for name, content in sorted(after.items()) if name.startswith("quarantine/"))
+    for name, content in before.items():
+        if name.startswith(("wal/", "snapshot/")):
+            assert after.get(name) == content or content.removeprefix(after.get(name, b"")) in remaining
+    with Server(data) as server, server.client() as client:
+        assert client.get_all(list(WRITES)) == dict(list(WRITES.items())[:kept])
+        assert client.set("new", "life").field("version") == kept + 1
+        assert client.request("POST", "/snapshot").status == 200
+        assert server.stop() == 0
+    assert run([sys.executable, "-m", "synap", "verify", str(data)]).returncode == 0
+
+
 def assert_everything_is_kept(before: dict[str, bytes], after: dict[str, bytes]) -> None:
     """What was in a segment is still in it, or in quarantine."""
     for name, content in before.items():
