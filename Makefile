@@ -17,11 +17,14 @@ cover: .venv/installed-dev
 	$(BIN)/pytest --cov=synap --cov-branch tests --ignore tests/process --ignore tests/simulation
 
 soak: .venv/installed-dev
-	$(BIN)/pytest --soak 10 --timeout 7200 tests/simulation tests/process tests/wal
+	$(BIN)/pytest --soak 10 --timeout 7200 tests/simulation tests/process tests/wal tests/snapshot tests/fuzz
 
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.commits
 	$(BIN)/python -m benchmarks.recovery
+	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.snapshots
+	$(BIN)/python -m benchmarks.replay
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check
@@ -35,6 +38,7 @@ lint: .venv/installed-dev
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
-.venv/installed-dev: .venv/installed requirements/dev.txt
+.venv/installed-dev: .venv/installed requirements/dev.txt sdk/python/pyproject.toml
 	$(BIN)/python -m pip install --quiet --requirement requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable sdk/python
 	touch $@

@@ -5,16 +5,14 @@ alternating rounds, so that a slow moment of the machine hits all of them alike;
 """
 
 import argparse
-import shutil
 import statistics
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
 import trio
 
+from benchmarks.figures import show_table
+from benchmarks.sessions import session, temporary_directory
 from synap.clock import SystemClock
 from synap.commands import Kind, Set
 from synap.datadir import open_data_directory
@@ -26,7 +24,6 @@ from synap.telemetry import Metrics
 from synap.wal.local import FsyncMode, LogOptions
 
 WRITERS = (1, 32, 256)
-VALUE_BYTES = 300
 
 
 def main() -> None:
@@ -42,19 +39,10 @@ def main() -> None:
     for _ in range(options.rounds):
         for mode in FsyncMode:
             for writers in WRITERS:
-                with _temporary_directory(options.directory) as directory:
+                with temporary_directory(options.directory) as directory:
                     rate = trio.run(_measure, directory, mode, writers, options.seconds)
                 rates.setdefault((mode, writers), []).append(rate)
     _report(rates)
-
-
-@contextmanager
-def _temporary_directory(parent: Path | None) -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="synap-bench-", dir=parent))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path)
 
 
 async def _measure(path: Path, mode: FsyncMode, writers: int, seconds: float) -> float:
@@ -90,28 +78,18 @@ async def _close(store: Store) -> None:
 
 
 def _session(random: Random) -> Set:
-    key = b"session:%032x" % random.getrandbits(128)
-    return Set(key=key, kind=Kind.TEXT, value=session_value(random), ttl_ms=3_600_000)
-
-
-def session_value(random: Random) -> bytes:
-    """300 bytes that compress as JSON sessions do: names, and an id and a token that are random."""
-    start = b'{"user_id":%d,"roles":["admin","editor"],"csrf":"%064x","locale":"en-GB","cart":[' % (
-        random.randrange(10**9),
-        random.getrandbits(256),
-    )
-    return start.ljust(VALUE_BYTES - 1, b" ") + b"]"
+    key, value, lasts_ms = session(random.getrandbits(64))
+    return Set(key=key, kind=Kind.TEXT, value=value, ttl_ms=lasts_ms)
 
 
 def _report(rates: dict[tuple[FsyncMode, int], list[float]]) -> None:
-    print(f"{'fsync':>10} {'writers':>8} {'commits/s':>10} {'min':>8} {'max':>8} {'times one writer':>17}")
+    rows = []
     for (mode, writers), measured in rates.items():
-        median = statistics.median(measured)
         ratios = [each / one for each, one in zip(measured, rates[mode, 1], strict=True)]
-        print(
-            f"{mode:>10} {writers:>8} {median:>10,.0f} {min(measured):>8,.0f} {max(measured):>8,.0f}"
-            f" {statistics.median(ratios):>17.1f}"
-        )
+        middle, lowest, highest = statistics.median(measured), min(measured), max(measured)
+        times = f"{statistics.median(ratios):.1f}" if writers > 1 else "1"
+        rows.append([str(mode), str(writers), f"{middle:,.0f}", f"{lowest:,.0f}, {highest:,.0f}", times])
+    show_table(["fsync", "writers", "commits a second", "lowest, highest", "times one writer"], rows)
 
 
 if __name__ == "__main__":
