@@ -12,13 +12,14 @@
     │   │   ├── MissingKeyError         404  there is no such key, and the command needs one
     │   │   ├── KeyExistsError          409  there is such a key, and the command must not overwrite it
     │   │   └── VersionMismatchError    412  compare-and-set lost the race
-    │   ├── TrimmedError            410  the log begins only later
     │   └── RequestError            the request means no command
     │       ├── MalformedRequestError   400  bytes that do not parse
     │       ├── InvalidParameterError   400  a parameter that cannot be, or two that exclude each other
+    │       ├── CrossOriginError        403  a web page of another origin may not write
     │       ├── UnknownRouteError       404  nothing is there
     │       ├── MethodNotAllowedError   405  something is there, for other methods
     │       ├── RequestTimeoutError     408  the body did not come in time
+    │       ├── TrimmedError            410  what was asked for is no longer in the log
     │       ├── UnsupportedMediaTypeError 415  not JSON, or encoded
     │       ├── WrongShapeError         422  JSON, but not of the expected shape
     │       └── HeadersTooLargeError    431  header fields over their limit
@@ -131,18 +132,6 @@ class VersionMismatchError(CommandError):
         self.expected, self.current = expected, current
 
 
-class TrimmedError(ClientError):
-    """The events after ``after_seq`` are no longer all there; the first that is, is ``earliest_seq``."""
-
-    field = "after"
-
-    def __init__(self, after_seq: int, earliest_seq: int) -> None:
-        super().__init__(
-            f"the log no longer has what happened right after seq {after_seq}; it begins at {earliest_seq}"
-        )
-        self.after_seq, self.earliest_seq = after_seq, earliest_seq
-
-
 # --- a request means no command --------------------------------------------------------------------------
 
 
@@ -156,6 +145,12 @@ class MalformedRequestError(RequestError):
 
 class InvalidParameterError(RequestError):
     """A parameter outside of what it can be, or two that exclude each other."""
+
+
+class CrossOriginError(RequestError):
+    """A write that a browser sends for a web page that is not this server's."""
+
+    field = "origin"
 
 
 class UnknownRouteError(RequestError):
@@ -176,6 +171,18 @@ class RequestTimeoutError(RequestError):
     def __init__(self, limit_s: float) -> None:
         super().__init__(f"the body did not arrive within {limit_s:g} seconds", field="body")
         self.limit_s = limit_s
+
+
+class TrimmedError(RequestError):
+    """The events after ``after_seq`` are no longer all there; the first that is, is ``earliest_seq``."""
+
+    field = "after"
+
+    def __init__(self, after_seq: int, earliest_seq: int) -> None:
+        super().__init__(
+            f"the log no longer has what happened right after seq {after_seq}; it begins at {earliest_seq}"
+        )
+        self.after_seq, self.earliest_seq = after_seq, earliest_seq
 
 
 class UnsupportedMediaTypeError(RequestError):

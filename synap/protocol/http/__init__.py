@@ -16,6 +16,7 @@ through ``respond_to_error``, and every response leaves through ``finish``.
 ``values``    JSON values to stored bytes and back
 ``raw``       values as bodies of their own
 ``precondition``   If-Match and If-None-Match
+``origin``    whether a web page may write
 ``ttl``       times to exact milliseconds
 ``endpoints`` one function per route: request to wish, result to response; by subject
 ``router``    patterns and how a path finds its own

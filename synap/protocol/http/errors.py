@@ -37,6 +37,7 @@ TABLE: dict[type[BaseException], Shown] = {
     errors.VersionMismatchError: Shown(412, "version_mismatch"),
     errors.MalformedRequestError: Shown(400, "malformed_request"),
     errors.InvalidParameterError: Shown(400, "invalid_parameter"),
+    errors.CrossOriginError: Shown(403, "cross_origin"),
     errors.UnknownRouteError: Shown(404, "unknown_route"),
     errors.MethodNotAllowedError: Shown(405, "method_not_allowed"),
     errors.RequestTimeoutError: Shown(408, "request_timeout"),

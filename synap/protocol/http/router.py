@@ -17,6 +17,7 @@ import msgspec
 
 from synap.errors import MethodNotAllowedError, UnknownRouteError
 from synap.protocol.http.message import Request, Response
+from synap.protocol.http.origin import check_origin
 from synap.protocol.http.percent import path_segments
 from synap.protocol.http.service import Wish
 
@@ -61,6 +62,7 @@ class Match(msgspec.Struct, frozen=True):
 
     def call(self, request: Request) -> Call:
         """What the request comes down to. Raises ``ClientError``."""
+        check_origin(request)
         return self.route.endpoint(request, self.key)
 
 

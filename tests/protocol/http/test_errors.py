@@ -24,9 +24,11 @@ ROWS: list[tuple[Exception, int, str, dict[str, object]]] = [
     (errors.VersionMismatchError(1, None), 412, "version_mismatch", {"current_version": None}),
     (errors.MalformedRequestError("m", field="body"), 400, "malformed_request", {"field": "body"}),
     (errors.InvalidParameterError("p", field="limit"), 400, "invalid_parameter", {"field": "limit"}),
+    (errors.CrossOriginError("o"), 403, "cross_origin", {"field": "origin"}),
     (errors.UnknownRouteError("u"), 404, "unknown_route", {}),
     (errors.MethodNotAllowedError("PUT", ("GET", "HEAD")), 405, "method_not_allowed", {}),
     (errors.RequestTimeoutError(30), 408, "request_timeout", {"field": "body"}),
+    (errors.TrimmedError(7, 12), 410, "trimmed", {"field": "after", "earliest_seq": 12}),
     (errors.UnsupportedMediaTypeError("m", field="x"), 415, "unsupported_media_type", {"field": "x"}),
     (errors.WrongShapeError("a.b", "str", "got int"), 422, "wrong_shape", {"field": "a.b", "expected": "str"}),
     (errors.HeadersTooLargeError(9, 8), 431, "headers_too_large", {"limit": 8, "unit": "bytes"}),
@@ -70,7 +72,7 @@ def test_a_type_name_means_one_thing() -> None:
 
 def test_every_client_error_has_a_row_of_its_own() -> None:
     leaves = [leaf for branch in errors.ClientError.__subclasses__() for leaf in branch.__subclasses__()]
-    assert len(leaves) == 15
+    assert len(leaves) == 17
     assert set(leaves) <= set(TABLE)
 
 

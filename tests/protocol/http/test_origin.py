@@ -1,0 +1,43 @@
+"""A web page of another origin may read nothing (browsers see to that) and write nothing (this does)."""
+
+import json
+
+import pytest
+
+from synap.errors import CrossOriginError
+from synap.protocol.http.origin import check_origin
+from tests.protocol.http.support import refusal, request, resolve
+
+HOST = (b"host", b"localhost:15500")
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [("POST", "/kv/incr/a"), ("POST", "/snapshot"), ("POST", "/kv/getdel/a"), ("DELETE", "/kv/del/a")],
+)
+@pytest.mark.parametrize(
+    "origin",
+    [b"https://evil.example", b"http://localhost", b"http://localhost:15501", b"null", b"", b"localhost:15500"],
+)
+def test_a_foreign_page_may_not_write(method: str, target: str, origin: bytes) -> None:
+    response = refusal(request(method, target, b"", HOST, (b"origin", origin)))
+    told = json.loads(response.body)
+    assert (response.status, told["type"], told["field"]) == (403, "cross_origin", "origin")
+
+
+def test_a_page_without_a_host_to_compare_with_may_not_either() -> None:
+    with pytest.raises(CrossOriginError):
+        check_origin(request("POST", "/kv/incr/a", b"", (b"origin", b"http://localhost:15500")))
+
+
+@pytest.mark.parametrize("origin", [b"http://localhost:15500", b"https://localhost:15500"])
+def test_the_server_s_own_pages_may(origin: bytes) -> None:
+    resolve(request("POST", "/kv/incr/a", b"", HOST, (b"origin", origin)))
+
+
+def test_programs_that_are_no_browsers_may() -> None:
+    resolve(request("POST", "/kv/incr/a", b"", HOST))
+
+
+def test_reading_is_left_to_the_browser() -> None:
+    resolve(request("GET", "/kv/get/a", b"", HOST, (b"origin", b"https://evil.example")))
