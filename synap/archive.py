@@ -7,7 +7,7 @@ one before.
 """
 
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -73,6 +73,10 @@ class Archive:
             if padding := bytes(_padded(offset) - offset):
                 yield padding
         yield _END
+
+    def when_closed(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called when the files are given back."""
+        self._opened.callback(call)
 
     def close(self) -> None:
         """Give the files back. A second call does nothing."""

@@ -73,7 +73,7 @@ class SnapshotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     interval_secs: Annotated[int, msgspec.Meta(ge=1)] = 3600
     operation_threshold: Annotated[int, msgspec.Meta(ge=1)] = 1_000_000
     log_size_mb: Annotated[int, msgspec.Meta(ge=1)] = 64
-    keep_count: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 2
+    keep_count: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 2
 
     @property
     def path(self) -> Path | None:

@@ -22,6 +22,7 @@
     │       ├── TrimmedError            410  what was asked for is no longer in the log
     │       ├── UnsupportedMediaTypeError 415  not JSON, or encoded
     │       ├── WrongShapeError         422  JSON, but not of the expected shape
+    │       ├── StreamVersionError      505  a stream, over another version of HTTP than 1
     │       └── HeadersTooLargeError    431  header fields over their limit
     ├── UnavailableError        nobody's: try again; the write surely did not happen
     │   ├── NotReadyError           503  loading or draining
@@ -195,6 +196,13 @@ class WrongShapeError(RequestError):
     def __init__(self, field: str, expected: str, found: str) -> None:
         super().__init__(f"{field}: expected {expected}, {found}", field=field)
         self.expected = expected
+
+
+class StreamVersionError(RequestError):
+    """A body that comes piece by piece is asked for over a version of HTTP over which it is not sent."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(f"this is sent over HTTP/1.1 only, not over HTTP/{version}")
 
 
 class HeadersTooLargeError(RequestError):

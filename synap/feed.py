@@ -7,9 +7,9 @@ event before it is durable: a batch comes in here when it was applied.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import trio
@@ -21,6 +21,8 @@ from synap.results import Change
 from synap.wal.interface import Frame, Log
 from synap.wal.local import Hop
 
+T = TypeVar("T")
+
 RECENT_MAX_EVENTS = 20_000
 RECENT_MAX_BYTES = 16 * 1024 * 1024
 """What is kept for all readers together: some seconds of a busy store."""
@@ -28,8 +30,17 @@ RECENT_MAX_BYTES = 16 * 1024 * 1024
 _LOG = Path("the log")
 """What is named where a batch makes no sense; the log has checked the bytes, and knows no path that is of use here."""
 
-_FRAMES_AT_ONCE = 64
-"""What is read from the log in one hop to a thread: as many batches as a reader can be sent in one piece."""
+PIECE_MAX_EVENTS = 500
+PIECE_MAX_BYTES = 256 * 1024
+"""What a reader is told at once, about; more would hold up the others."""
+
+_CATCHING_UP = trio.CapacityLimiter(4)
+"""So many read the log at the same time; after a restart, all of them may want to."""
+
+
+async def read_hop(call: Callable[[], T]) -> T:
+    """To a thread and back, after those who came before."""
+    return await trio.to_thread.run_sync(call, limiter=_CATCHING_UP)
 
 
 class Committed(msgspec.Struct, frozen=True, gc=False):
@@ -52,7 +63,7 @@ class Committed(msgspec.Struct, frozen=True, gc=False):
 class Feed:
     """See the module. ``publish`` is for the committer; whoever follows makes a ``Reader``."""
 
-    def __init__(self, log: Log, hop: Hop) -> None:
+    def __init__(self, log: Log, hop: Hop = read_hop) -> None:
         self.log = log
         self.hop = hop
         self.last_seq = log.last_seq
@@ -89,15 +100,16 @@ class Feed:
             await self._news.wait()
 
     def recent(self, after_seq: int) -> list[Committed] | None:
-        """The batches that hold the events after this number; None where those that are kept do not reach so far."""
+        """The next batches after this number; None where those that are kept do not reach back so far."""
         if not self._recent or self._recent[0].first_seq > after_seq + 1:
             return None
-        found = []
+        found: deque[Committed] = deque()
+        # Most readers want the last ones only.
         for batch in reversed(self._recent):
             if batch.last_seq <= after_seq:
                 break
-            found.append(batch)
-        return found[::-1]
+            found.appendleft(batch)
+        return _piece_of(found)
 
     def _wake(self) -> None:
         self._news.set()
@@ -116,6 +128,7 @@ class Reader:
         self._feed = feed
         self._prefix = prefix
         self._frames: Iterator[Frame] | None = None
+        self._batches: deque[Committed] = deque()
         if self.seq > feed.last_seq:
             raise InvalidValueError(f"after: the store is at seq {feed.last_seq} yet", field="after")
         self._check_reach()
@@ -132,42 +145,71 @@ class Reader:
         """
         with trio.move_on_after(timeout_s):
             while not self.ended:
-                await self._feed.wait_beyond(self.seq)
-                batches = self._feed.recent(self.seq)
-                if batches is None:
-                    batches = await self._feed.hop(self._read_log)
-                else:
-                    self._frames = None
-                found = [change for batch in batches for change in self._changes_of(batch)]
-                if batches:
-                    self.seq = batches[-1].last_seq
-                if found:
+                if not self._batches:
+                    await self._feed.wait_beyond(self.seq)
+                    self._batches.extend(await self._next_batches())
+                if found := self._piece():
                     return found
                 await trio.lowlevel.checkpoint()
         return []
 
+    async def _next_batches(self) -> list[Committed]:
+        batches = self._feed.recent(self.seq)
+        if batches is None:
+            return await self._feed.hop(self._read_log)
+        self._frames = None
+        return batches
+
+    def _piece(self) -> list[Change]:
+        """What is to be told of the batches at hand, as far as it is not too much at once."""
+        found: list[Change] = []
+        size_bytes = looked_at = 0
+        while self._batches and looked_at < PIECE_MAX_EVENTS and size_bytes < PIECE_MAX_BYTES:
+            batch = self._batches[0]
+            event = batch.events[max(0, self.seq + 1 - batch.first_seq)]
+            self.seq = max(self.seq + 1, batch.first_seq)
+            looked_at += 1
+            if _concerns(event, self._prefix):
+                change = _change(self.seq, batch.wall_ms, event)
+                size_bytes += len(change.value or b"")
+                found.append(change)
+            if self.seq == batch.last_seq:
+                self._batches.popleft()
+        return found
+
     def _read_log(self) -> list[Committed]:
         """The next batches from the log; none at its end. Blocks on the disk."""
-        log = self._feed.log
         try:
             if self._frames is None:
-                self._frames = log.read(self.seq + 1)
-            frames = list(islice(self._frames, _FRAMES_AT_ONCE))
+                self._frames = self._feed.log.read(self.seq + 1)
+            batches = _piece_of(_committed(frame) for frame in self._frames)
         except ValueError:
             self._check_reach()
             raise
-        if not frames:
+        if not batches:
             self._frames = None
-        return [Committed(each.first_seq, each.wall_ms, events_of(each, _LOG)) for each in frames]
+        return batches
 
     def _check_reach(self) -> None:
         if self.seq + 1 < self._feed.first_seq:
             raise TrimmedError(self.seq, self._feed.first_seq)
 
-    def _changes_of(self, batch: Committed) -> Iterator[Change]:
-        for seq, event in enumerate(batch.events, batch.first_seq):
-            if seq > self.seq and _concerns(event, self._prefix):
-                yield _change(seq, batch.wall_ms, event)
+
+def _committed(frame: Frame) -> Committed:
+    return Committed(frame.first_seq, frame.wall_ms, events_of(frame, _LOG), len(frame.payload))
+
+
+def _piece_of(batches: Iterable[Committed]) -> list[Committed]:
+    """The first batches, as many as can be told at once, about."""
+    taken: list[Committed] = []
+    events = size_bytes = 0
+    for batch in batches:
+        taken.append(batch)
+        events += len(batch.events)
+        size_bytes += batch.size_bytes
+        if events >= PIECE_MAX_EVENTS or size_bytes >= PIECE_MAX_BYTES:
+            break
+    return taken
 
 
 def _concerns(event: Event, prefix: bytes) -> bool:

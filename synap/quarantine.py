@@ -23,23 +23,28 @@ def cut_tail(fs: FileSystem, segment: Path, offset: int, quarantine: Path) -> Pa
 def set_aside(fs: FileSystem, path: Path, quarantine: Path) -> Path:
     """Move a whole file into ``quarantine``, beside any of the same name; return its new path.
 
-    It is not read: its disk may not be able to. Only where the quarantine is on another disk, it is copied.
+    It is not read: its disk may not be able to. Where the quarantine is on another disk, it stays in its directory,
+    under a name that means nothing.
     """
     fs.make_directory(quarantine)
-    saved, number = quarantine / path.name, 0
-    while fs.exists(saved):
-        number += 1
-        saved = quarantine / f"{path.name}.{number}"
     try:
-        fs.rename(path, saved)
+        saved = _move(fs, path, quarantine / path.name)
     except OSError as cause:
         if cause.errno != errno.EXDEV:
             raise
-        saved = _save(fs, quarantine / path.name, read_all(fs, path))
-        fs.remove(path)
-    fs.sync_directory(quarantine)
+        saved = _move(fs, path, path.with_name(f"{path.name}.set-aside"))
+    fs.sync_directory(saved.parent)
     fs.sync_directory(path.parent)
     return saved
+
+
+def _move(fs: FileSystem, path: Path, wanted: Path) -> Path:
+    chosen, number = wanted, 0
+    while fs.exists(chosen):
+        number += 1
+        chosen = wanted.with_name(f"{wanted.name}.{number}")
+    fs.rename(path, chosen)
+    return chosen
 
 
 def _save(fs: FileSystem, path: Path, data: bytes) -> Path:

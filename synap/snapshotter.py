@@ -33,6 +33,7 @@ from synap.errors import (
     DiskFullError,
     LogFailedError,
     NotReadyError,
+    OverloadedError,
     SnapshotError,
     SnapshotFailedError,
     SnapshotNoRoomError,
@@ -58,6 +59,9 @@ Fold: TypeAlias = Callable[[FoldRequest], Awaitable[FoldReport | FoldFailure]]
 
 LOOK_EVERY_S = 1.0
 """How often it is asked whether a snapshot is due."""
+
+ARCHIVES_MAX = 2
+"""Each holds files open, and keeps them on the disk when they are trimmed, for as long as its reader takes."""
 
 BACK_OFF_S = (1.0, 5.0, 30.0, 120.0, 600.0)
 """How long to wait after the first, the second, ... failure in a row."""
@@ -116,6 +120,7 @@ class Snapshotter:
         self._requests: list[_Request] = []
         self._asked = trio.Event()
         self._ended = False
+        self._archives = 0
         self._failures_in_row = 0
         self._try_again_s = 0.0
         self._started_ms = now_ms()
@@ -145,7 +150,19 @@ class Snapshotter:
 
     async def archive(self) -> Archive:
         """The newest snapshot and the log behind it, up to now, as a tar file; see ``Store.archive``."""
-        await self._between_commits(self._log.rotate)
+        if self._archives >= ARCHIVES_MAX:
+            raise OverloadedError("as many backups as there may be at once are being read; nothing was written")
+        self._archives += 1
+        try:
+            await self._between_commits(self._log.rotate)
+            archive = await self._open_archive()
+        except BaseException:
+            self._archive_closed()
+            raise
+        archive.when_closed(self._archive_closed)
+        return archive
+
+    async def _open_archive(self) -> Archive:
         while True:
             newest, seqs = self.newest, self._log.segment_seqs
             seq = None if newest is None else newest.seq
@@ -155,6 +172,9 @@ class Snapshotter:
             # A file can be missing only because a newer snapshot has come meanwhile.
             if (newest, seqs) == (self.newest, self._log.segment_seqs):
                 raise SnapshotFailedError("a file of the data directory is missing")
+
+    def _archive_closed(self) -> None:
+        self._archives -= 1
 
     async def run(self) -> None:
         """Take snapshots when they are due or asked for, until cancelled. Raises ``LogFailedError``."""
@@ -269,6 +289,14 @@ class Snapshotter:
             saved = await self._durably("rename", base.path, move)
             self.snapshots = self.snapshots[:-1]
             _logger.error("a snapshot is damaged; it was set aside", why=failure.reason, now=str(saved))
+            return
+        if (
+            base is not None
+            and failure.errno == errno.ENOENT
+            and not await self._hop(partial(self._directory.fs.exists, base.path))
+        ):
+            self.snapshots = self.snapshots[:-1]
+            _logger.error("a snapshot is gone; somebody removed it", why=failure.reason)
             return
         if failure.errno in _NO_ROOM:
             raise SnapshotNoRoomError(f"no room for a snapshot: {failure.reason}")

@@ -67,7 +67,6 @@ class Store:
         *,
         snapshotting: Callable[[BetweenCommits], Snapshotter] | None = None,
         random_u32: Callable[[], int] = random_u32,
-        hop: Hop = thread_hop,
     ) -> None:
         self.keyspace = keyspace
         self.log = log
@@ -78,7 +77,7 @@ class Store:
         self._metrics = metrics
         self._random_u32 = random_u32
         self._operation_metrics: dict[type[object], OperationMetrics] = {}
-        self.feed = Feed(log, hop)
+        self.feed = Feed(log)
         self._committer = Committer(keyspace, log, clock.now_ms, limits, self.feed.publish)
         self._snapshotter = snapshotting(self._committer.between_commits) if snapshotting is not None else None
 
@@ -253,7 +252,7 @@ def open_store(
         fold=fold,
         hop=hop,
     )
-    store = Store(keyspace, log, log_clock, limits, metrics, snapshotting=snapshotting, random_u32=random_u32, hop=hop)
+    store = Store(keyspace, log, log_clock, limits, metrics, snapshotting=snapshotting, random_u32=random_u32)
     return store, report
 
 

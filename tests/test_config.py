@@ -214,7 +214,7 @@ IN_SNAPSHOT = "enabled, directory, auto_snapshot, interval_secs, operation_thres
             "FILE: persistence.wal.fsync_mode: invalid enum value 'at times', expected one of: always, periodic, never",
         ),
         ("persistence: {wal: {retention_secs: -1}}", "FILE: persistence.wal.retention_secs: expected int >= 0"),
-        ("persistence: {snapshot: {keep_count: 0}}", "FILE: persistence.snapshot.keep_count: expected int >= 1"),
+        ("persistence: {snapshot: {keep_count: 0}}", "FILE: persistence.snapshot.keep_count: expected int >= 2"),
         ("persistence: {snapshot: {interval_secs: 0}}", "FILE: persistence.snapshot.interval_secs: expected int >= 1"),
         (
             "persistence: {snapshot: {directory: ''}}",

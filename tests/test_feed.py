@@ -18,7 +18,7 @@ from synap.results import Change
 from synap.store import Store, open_memory_store
 from synap.telemetry import Metrics
 from synap.wal.memory import MemoryLog
-from tests.engine import NOW, GateLog, inline, set_text
+from tests.engine import NOW, GateLog, set_text
 
 SOON_S = 5.0
 
@@ -37,7 +37,7 @@ def running(log: MemoryLog | GateLog, nursery: trio.Nursery) -> Store:
     clock = LogClock(ManualClock(NOW), 0, lambda _: None)
     keyspace = Keyspace(new_tree())
     keyspace.seq = log.last_seq
-    made = Store(keyspace, log, clock, Limits(), Metrics(), hop=inline)
+    made = Store(keyspace, log, clock, Limits(), Metrics())
     nursery.start_soon(made.run)
     return made
 

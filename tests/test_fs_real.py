@@ -94,7 +94,8 @@ class _SyncsNoted(RealFileSystem):
 def test_make_directory_syncs_what_it_makes_and_what_an_interrupted_one_may_have_made(tmp_path: Path) -> None:
     fs = _SyncsNoted()
     fs.make_directory(tmp_path / "a" / "b")
-    assert fs.synced == [tmp_path.parent, tmp_path, tmp_path / "a"]
+    made = [tmp_path / "a", tmp_path, tmp_path / "a" / "b", tmp_path / "a"]
+    assert fs.synced == [tmp_path.parent, *made]
     fs.synced.clear()
     fs.make_directory(tmp_path / "a" / "b")
     assert fs.synced == [tmp_path / "a"]

@@ -13,6 +13,7 @@ keyspace, no log, no route.
 """
 
 import traceback
+from contextlib import aclosing
 
 import structlog
 import trio
@@ -20,7 +21,14 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, L
 from msgspec import structs
 
 from synap.commands import Write
-from synap.errors import HeadersTooLargeError, OverloadedError, RequestTimeoutError, SynapError, TooLargeError
+from synap.errors import (
+    HeadersTooLargeError,
+    OverloadedError,
+    RequestTimeoutError,
+    StreamVersionError,
+    SynapError,
+    TooLargeError,
+)
 from synap.protocol.http import (
     Headers,
     Match,
@@ -55,6 +63,9 @@ _FINISH_INLINE_MAX_BYTES = 64 * 1024
 """A larger body is compressed in a thread: it would hold up all other requests for more than a millisecond."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+
+_STREAMS_OVER = frozenset({"1.0", "1.1"})
+"""Where a body may have no end. Over HTTP/2, hypercorn takes whatever a client does not into memory."""
 
 _UNMATCHED = "unmatched"
 
@@ -176,11 +187,19 @@ class App:
             return
         finally:
             body.close()
+        if response.stream is not None and scope["http_version"] not in _STREAMS_OVER:
+            response.stream.close()
+            response = respond_to_error(StreamVersionError(scope["http_version"]), may_have_written=False)
         response = await _finished(scope["method"], headers, response)
         if _is_ambiguous(headers):
             response = structs.replace(response, headers=(*response.headers, (b"connection", b"close")))
         if response.stream is not None:
-            await _send_stream(response, response.stream, scope["method"], receive, send)
+            try:
+                await _send_stream(response, response.stream, scope["method"], receive, send)
+            except Exception as error:
+                # The status has long been sent. That the connection breaks off is all that the client is told.
+                _log_unforeseen(error, route)
+                raise
         else:
             await _send(response, body, send)
         method = scope["method"] if scope["method"] in _METHODS else "other"
@@ -208,7 +227,7 @@ class App:
             return call.respond(await answer(self._service, call.wish))
         except Exception as error:  # noqa: BLE001  (the last line of defence: every request gets a response)
             if show(error).type == "internal_error":
-                _log_unforeseen(error, match)
+                _log_unforeseen(error, match.route.pattern)
             return respond_to_error(error, may_have_written=is_write)
 
 
@@ -223,9 +242,9 @@ def _is_ambiguous(headers: Headers) -> bool:
     return header(headers, b"content-length") is not None and header(headers, b"transfer-encoding") is not None
 
 
-def _log_unforeseen(error: Exception, match: Match) -> None:
+def _log_unforeseen(error: Exception, route: str) -> None:
     frames = "".join(traceback.format_tb(error.__traceback__))
-    _log.error("request failed", route=match.route.pattern, error=type(error).__name__, frames=frames)
+    _log.error("request failed", route=route, error=type(error).__name__, frames=frames)
 
 
 async def _finished(method: str, headers: Headers, response: Response) -> Response:
@@ -257,8 +276,9 @@ async def _send_stream(
         async with open_tasks() as nursery:
             nursery.start_soon(watch, nursery.cancel_scope)
             if method != "HEAD":
-                async for chunk in stream.chunks:
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                async with aclosing(stream.chunks) as chunks:
+                    async for chunk in chunks:
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             nursery.cancel_scope.cancel()
     finally:

@@ -143,7 +143,9 @@ class _Server:
                     _logger.critical(
                         "the log failed; ending, so that recovery reads what the disk holds", why=str(failure)
                     )
-                    await trio.sleep(FAILURE_GRACE_S)
+                    # Also where a second signal comes meanwhile: the exit code has to say what happened.
+                    with trio.CancelScope(shield=True):
+                        await trio.sleep(FAILURE_GRACE_S)
                     raise
                 nursery.cancel_scope.cancel()
 

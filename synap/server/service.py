@@ -1,6 +1,6 @@
 """The service behind the REST API: the store once it is there, and the truth about the server before and after."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from datetime import UTC, datetime
 from time import monotonic
 from typing import TypeVar
@@ -123,7 +123,7 @@ class StoreService:
         return int(monotonic() - self._started_s)
 
 
-async def _read_in_thread(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def _read_in_thread(chunks: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
     """Chunks whose reading blocks on the disk."""
     while (chunk := await trio.to_thread.run_sync(next, chunks, None)) is not None:
         yield chunk

@@ -31,9 +31,10 @@ import zstandard
 from synap.errors import DamagedError, DiskFullError, LogConflictError, LogFailedError
 from synap.fs import FileSystem
 from synap.telemetry import Metrics
+from synap.wal.cursor import read_in_pieces
 from synap.wal.format import STATE_UNKNOWN, FrameType, SegmentHeader, segment_name
 from synap.wal.interface import Batch, Frame
-from synap.wal.reader import LogEnd, LogReader
+from synap.wal.reader import LogEnd
 from synap.wal.writer import SegmentWriter
 
 T = TypeVar("T")
@@ -85,7 +86,7 @@ class LogOptions(msgspec.Struct, frozen=True):
     segment_max_bytes: int = 64 * 1024 * 1024
 
 
-class _Kept(msgspec.Struct):
+class _Kept(msgspec.Struct, frozen=True):
     """A segment that is there: its first event, and its length once it is sealed."""
 
     first_seq: int
@@ -197,16 +198,13 @@ class LocalLog:
         if next_seq > last_seq:
             return
         try:
-            reader = LogReader(self._fs, self._directory, self._store_id)
-            for frame in reader.frames(next_seq, upto_seq=last_seq):
+            for frame in read_in_pieces(self._fs, self._directory, self._store_id, next_seq, last_seq):
                 next_seq = frame.first_seq + frame.count
                 yield frame
         except (DamagedError, FileNotFoundError):
             # The segment may have been trimmed since the reading began.
             self._refuse_trimmed(next_seq)
             raise
-        if next_seq <= last_seq:
-            raise DamagedError(self._directory, f"the log ends before seq {last_seq}, which it held", seq=next_seq)
 
     def _refuse_trimmed(self, seq: int) -> None:
         if seq < self.first_seq:
@@ -319,9 +317,10 @@ class LocalLog:
             successor.discard()
             raise
         successor.publish()
-        # Who asks meanwhile for the length of all segments counts neither twice.
-        self._kept[-1].sealed_bytes, self._segment = self._segment.size, successor
-        self._kept.append(_Kept(successor.header.first_seq, 0))
+        # A new list each time, here and below: the event loop may be going through the old one.
+        sealed = _Kept(self._kept[-1].first_seq, self._segment.size)
+        self._kept = [*self._kept[:-1], sealed, _Kept(successor.header.first_seq, 0)]
+        self._segment = successor
 
     def _new_segment(self, first_seq: int, chain: bytes, now_ms: int, state: bytes) -> SegmentWriter:
         header = SegmentHeader(
@@ -359,7 +358,8 @@ class LocalLog:
 
     def _remove_oldest_segment(self) -> None:
         # Who reads meanwhile finds the number gone before the file.
-        oldest = self._directory / segment_name(self._kept.pop(0).first_seq)
+        oldest = self._directory / segment_name(self._kept[0].first_seq)
+        self._kept = self._kept[1:]
         try:
             self._fs.remove(oldest)
             self._fs.sync_directory(self._directory)

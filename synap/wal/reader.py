@@ -105,7 +105,7 @@ class LogReader:
                 raise DamagedError(path, f"no segment has {size:,} bytes", seq=self.first_seqs[index])
             segment = SegmentReader(path, read_all(self._fs, path), self._store_id, is_last=is_last)
             if previous is not None:
-                _check_continues(previous, segment)
+                check_continues(previous, segment)
                 self._finished_bytes += previous.offset
             self._segment = segment
             yield segment
@@ -173,7 +173,7 @@ def read_header(fs: FileSystem, directory: Path, first_seq: int, store_id: UUID)
     return read_segment_header(path, data, store_id)
 
 
-def _check_continues(previous: SegmentReader, segment: SegmentReader) -> None:
+def check_continues(previous: SegmentReader, segment: SegmentReader) -> None:
     """Refuse a gap, an overlap, a duplicate or an exchanged segment."""
     expected = previous.next_seq
     if segment.header.first_seq != expected:

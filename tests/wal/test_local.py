@@ -152,13 +152,13 @@ async def test_a_segment_trimmed_while_it_is_read_is_said_to_be_trimmed(fs: Simu
         next(reading)
 
 
-async def test_a_segment_that_is_gone_without_trimming_is_an_error_of_the_disk(fs: SimulatedFileSystem) -> None:
+async def test_a_segment_that_is_gone_without_trimming_is_damage(fs: SimulatedFileSystem) -> None:
     log = started(fs, segment_max_bytes=200)
     await fill(log, 1, 1, 1)
     reading = log.read(1)
     next(reading)
     fs.remove(name(2))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(DamagedError, match="the log ends before seq 3"):
         next(reading)
 
 

@@ -43,6 +43,7 @@ TABLE: dict[type[BaseException], Shown] = {
     errors.RequestTimeoutError: Shown(408, "request_timeout"),
     errors.UnsupportedMediaTypeError: Shown(415, "unsupported_media_type"),
     errors.WrongShapeError: Shown(422, "wrong_shape"),
+    errors.StreamVersionError: Shown(505, "http_version", _NOT_WRITTEN),
     errors.HeadersTooLargeError: Shown(431, "headers_too_large"),
     errors.TrimmedError: Shown(410, "trimmed"),
     errors.ClientError: Shown(400, "bad_request"),

@@ -1,6 +1,6 @@
 """A request and a response as plain values, whole and in memory (but for streams), whichever door they pass."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 import msgspec
 
@@ -28,7 +28,7 @@ class Stream(msgspec.Struct, frozen=True):
     read to its end, or at all.
     """
 
-    chunks: AsyncIterator[bytes]
+    chunks: AsyncGenerator[bytes, None]
     size_bytes: int | None = None
     close: Callable[[], None] = lambda: None
 

@@ -1,20 +1,22 @@
 """Where a request comes from: a web page of another origin may not change anything through its visitor's browser.
 
 Most writes are safe from that by their content type, for which a browser asks first (and is told nothing that would
-allow it). A POST without a body has none, so the page's origin is looked at. What is no browser sends no ``Origin``.
+allow it). A POST without a body has none, and some a GET can do (``touch``), so it is looked at where the request comes
+from. What is no browser says nothing of that, and is not asked.
 """
 
 from synap.errors import CrossOriginError
 from synap.protocol.http.message import Request, header
 
-_READING = frozenset({"GET", "HEAD"})
-
 
 def check_origin(request: Request) -> None:
-    """Refuse a write that a page of another origin than this server's sends. Raises ``CrossOriginError``."""
+    """Refuse what a page of another origin than this server's asks for. Raises ``CrossOriginError``."""
     origin = header(request.headers, b"origin")
-    if origin is None or request.method in _READING:
-        return
-    _, _, place = origin.partition(b"://")
-    if not place or place != header(request.headers, b"host"):
-        raise CrossOriginError("a web page of another origin may not write here")
+    if origin is not None:
+        _, _, place = origin.partition(b"://")
+        foreign = not place or place != header(request.headers, b"host")
+    else:
+        # What a page only embeds, such as a picture, is asked for without an origin, but browsers say so.
+        foreign = header(request.headers, b"sec-fetch-site") in {b"cross-site", b"same-site"}
+    if foreign:
+        raise CrossOriginError("a web page of another origin may change nothing here")

@@ -15,11 +15,12 @@ from typing import TypeVar, cast
 
 import msgspec
 
+from synap.commands import Query
 from synap.errors import MethodNotAllowedError, UnknownRouteError
 from synap.protocol.http.message import Request, Response
 from synap.protocol.http.origin import check_origin
 from synap.protocol.http.percent import path_segments
-from synap.protocol.http.service import Wish
+from synap.protocol.http.service import Question, Wish
 
 R = TypeVar("R")
 
@@ -62,8 +63,10 @@ class Match(msgspec.Struct, frozen=True):
 
     def call(self, request: Request) -> Call:
         """What the request comes down to. Raises ``ClientError``."""
-        check_origin(request)
-        return self.route.endpoint(request, self.key)
+        found = self.route.endpoint(request, self.key)
+        if not isinstance(found.wish, Query | Question):
+            check_origin(request)
+        return found
 
 
 class _Node:

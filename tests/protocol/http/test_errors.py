@@ -31,6 +31,7 @@ ROWS: list[tuple[Exception, int, str, dict[str, object]]] = [
     (errors.TrimmedError(7, 12), 410, "trimmed", {"field": "after", "earliest_seq": 12}),
     (errors.UnsupportedMediaTypeError("m", field="x"), 415, "unsupported_media_type", {"field": "x"}),
     (errors.WrongShapeError("a.b", "str", "got int"), 422, "wrong_shape", {"field": "a.b", "expected": "str"}),
+    (errors.StreamVersionError("2"), 505, "http_version", {"outcome": "not_written"}),
     (errors.HeadersTooLargeError(9, 8), 431, "headers_too_large", {"limit": 8, "unit": "bytes"}),
     (errors.CommandError("c"), 400, "bad_request", {}),
     (errors.NotReadyError("n"), 503, "not_ready", {"outcome": "not_written"}),
@@ -72,7 +73,7 @@ def test_a_type_name_means_one_thing() -> None:
 
 def test_every_client_error_has_a_row_of_its_own() -> None:
     leaves = [leaf for branch in errors.ClientError.__subclasses__() for leaf in branch.__subclasses__()]
-    assert len(leaves) == 17
+    assert len(leaves) == 18
     assert set(leaves) <= set(TABLE)
 
 

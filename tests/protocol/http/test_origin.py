@@ -39,5 +39,19 @@ def test_programs_that_are_no_browsers_may() -> None:
     resolve(request("POST", "/kv/incr/a", b"", HOST))
 
 
+@pytest.mark.parametrize(
+    ("method", "target"), [("GET", "/kv/get/a?touch=60"), ("GET", "/admin/backup"), ("POST", "/kv/incr/a")]
+)
+@pytest.mark.parametrize("site", [b"cross-site", b"same-site"])
+def test_what_a_page_embeds_may_not_write_either(method: str, target: str, site: bytes) -> None:
+    response = refusal(request(method, target, b"", HOST, (b"sec-fetch-site", site)))
+    assert response.status == 403
+
+
+@pytest.mark.parametrize("site", [b"same-origin", b"none"])
+def test_what_a_person_types_may(site: bytes) -> None:
+    resolve(request("GET", "/kv/get/a?touch=60", b"", HOST, (b"sec-fetch-site", site)))
+
+
 def test_reading_is_left_to_the_browser() -> None:
     resolve(request("GET", "/kv/get/a", b"", HOST, (b"origin", b"https://evil.example")))

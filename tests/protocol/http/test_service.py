@@ -1,6 +1,6 @@
 """What a wish is answered with: commands by ``execute``, questions at once, errands when they are done."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TypeVar, cast
 
 from synap.commands import Command, Count
@@ -24,7 +24,7 @@ R = TypeVar("R")
 SNAPSHOT = Snapshot("/data/snapshot/7.snap", 5, "2024-01-01T00:00:00.000Z", 7, 3)
 
 
-async def nothing() -> AsyncIterator[bytes]:
+async def nothing() -> AsyncGenerator[bytes, None]:
     return
     yield b""
 

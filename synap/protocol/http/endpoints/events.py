@@ -4,7 +4,7 @@ Server-sent events are defined in WHATWG HTML, section 9.2. Each change is an ev
 whoever comes back with the last one (``after``, or ``Last-Event-ID``, as browsers do by themselves) goes on there.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -68,7 +68,7 @@ def _flag(parameters: query.Parameters, name: str) -> bool:
     return given == "true"
 
 
-async def _event_stream(follower: Follower, *, with_values: bool) -> AsyncIterator[bytes]:
+async def _event_stream(follower: Follower, *, with_values: bool) -> AsyncGenerator[bytes, None]:
     """The changes, and a sign of life where there are none, which says as well how far everything was looked at."""
     yield _sign_of_life(follower.seq)
     while not follower.ended:
