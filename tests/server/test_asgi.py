@@ -105,7 +105,14 @@ class Exchange:
     def __init__(self, method: str, path: bytes, headers: Headers, parts: Iterable[bytes | None]) -> None:
         self.scope = cast(
             "Scope",
-            {"type": "http", "method": method, "raw_path": path, "query_string": b"", "headers": list(headers)},
+            {
+                "type": "http",
+                "method": method,
+                "raw_path": path,
+                "query_string": b"",
+                "headers": list(headers),
+                "http_version": "1.1",
+            },
         )
         self._parts = list(parts)
         self.sent: list[ASGISendEvent] = []
