@@ -127,17 +127,20 @@ def test_one_is_taken_without_being_asked_for(data: Path) -> None:
     """And as many are kept as the settings say."""
     environment = {
         "SYNAP_PERSISTENCE__SNAPSHOT__OPERATION_THRESHOLD": "5",
-        "SYNAP_PERSISTENCE__SNAPSHOT__KEEP_COUNT": "1",
+        "SYNAP_PERSISTENCE__SNAPSHOT__KEEP_COUNT": "3",
         "SYNAP_PERSISTENCE__SNAPSHOT__DIRECTORY": str(data.parent / "elsewhere"),
     }
     with Server(data, environment=environment) as server, server.client() as client:
         client.set_all({str(number): "x" for number in range(5)})
         server.wait_for(re.compile(_TAKEN))
+        for number in range(6, 9):
+            assert take(client, **{str(number): "x"}) == number
         assert server.stop() == 0
-    assert [path.name for path in (data.parent / "elsewhere").iterdir()] == [f"{5:020d}.snap"]
-    assert [path.name for path in (data / "wal").iterdir()] == [f"{6:020d}.wal"]
+    names = sorted(path.name for path in (data.parent / "elsewhere").iterdir())
+    assert names == [f"{seq:020d}.snap" for seq in (6, 7, 8)]
+    assert sorted(path.name for path in (data / "wal").iterdir()) == [f"{seq:020d}.wal" for seq in (7, 8, 9)]
     with Server(data, environment=environment) as server:
-        assert greeting(server)["snapshot_seq"] == 5
+        assert greeting(server)["snapshot_seq"] == 8
 
 
 # --- what becomes of the fold ----------------------------------------------------------------------------

@@ -29,7 +29,6 @@ QUESTIONS = (("summary",), ("state", "--limit", "1"), ("get", "first"), ("events
 TOOL = (sys.executable, "-m", "synap.replay")
 SNAPSHOTS_OFTEN = {
     "SYNAP_PERSISTENCE__SNAPSHOT__OPERATION_THRESHOLD": "100",
-    "SYNAP_PERSISTENCE__SNAPSHOT__KEEP_COUNT": "1",
 }
 
 
