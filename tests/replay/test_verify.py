@@ -1,6 +1,5 @@
 """Verification: whatever is wrong is named, each thing with its place, and nothing else is."""
 
-import errno
 import struct
 import zlib
 from collections.abc import Callable
@@ -10,13 +9,13 @@ from uuid import UUID
 
 import pytest
 
-from synap.datadir import UNFINISHED, Places, open_data_directory
-from synap.errors import DamagedError, DataDirectoryUnusableError, NewerFormatError, NotOursError
+from synap.datadir import Places, open_data_directory
+from synap.errors import DamagedError
 from synap.fs import FileSystem, RealFileSystem, read_all
 from synap.recovery import recover
 from synap.replay.findings import Findings, Verdict
 from synap.replay.verify import verify
-from synap.testing import Call, FailAt, SimulatedFileSystem
+from synap.testing import Call, SimulatedFileSystem
 from synap.wal import format as layout
 from tests.stores import Scene, all_files, two_snapshots
 from tests.test_backup import Busy, damage, replace
@@ -468,41 +467,3 @@ def test_a_segment_that_goes_while_older_ones_stay_is_damage() -> None:
     findings = looked_at(made.fs)
     assert damaged(wal(7), 7) in found(findings)
     assert findings.exit_code == 2
-
-
-# --- errors ----------------------------------------------------------------------------------------------
-
-
-def test_a_disk_that_cannot_read_a_segment_or_a_snapshot() -> None:
-    for name in (wal(9), wal(23), snap(8)):
-        made = scene()
-        assert isinstance(made.fs, SimulatedFileSystem)
-        made.fs.faults.append(FailAt("read", 1, errno.EIO, f"*/{name}"))
-        findings = looked_at(made.fs)
-        assert [(path, findings.exit_code) for _, path, _ in found(findings)] == [(name, 2)]
-
-
-def test_what_is_no_store_is_not_damaged() -> None:
-    with pytest.raises(DataDirectoryUnusableError, match="there is no /data") as caught:
-        looked_at(SimulatedFileSystem())
-    assert caught.value.exit_code == 73
-    with pytest.raises(NotOursError) as foreign:
-        looked_at(disk_of({DATA / "PG_VERSION": b"15"}))
-    assert foreign.value.exit_code == 66
-    with pytest.raises(NotOursError):
-        looked_at(disk_of({DATA / "STORE": b"SQLite format 3"}))
-    with pytest.raises(DataDirectoryUnusableError, match="is no store yet"):
-        looked_at(disk_of({DATA / UNFINISHED: b"", DATA / "wal" / "x.wal": b""}))
-
-
-@pytest.mark.parametrize("name", [wal(17), snap(8)])
-def test_a_file_of_a_newer_version(name: str) -> None:
-    made = scene()
-    data = bytearray(read_all(made.fs, DATA / name))
-    data[8] = 9
-    salt = int.from_bytes(data[20:24], "little")
-    data[124:128] = struct.pack("<I", zlib.crc32(data[:124], salt))
-    put(made, name, bytes(data))
-    with pytest.raises(NewerFormatError) as caught:
-        looked_at(made.fs)
-    assert caught.value.exit_code == 76
