@@ -10,6 +10,8 @@
     │   ├── Disconnected            the connection broke during a read; also a ConnectionError
     │   └── DeadlineExceeded        the time was up before anything was written; also a TimeoutError
     ├── OutcomeUnknown          a write was sent, and may or may not have happened
+    ├── SessionUnavailable      of ``synap_sdk.sessions``: nobody can say whose request it is, or keep what it changed
+    ├── SessionClosed           the caller's: a session was changed where nobody stores it; also a RuntimeError
     └── ResponseError           the server answered, and it was no success
         ├── BadRequest              4xx  the caller's: a key, value, parameter or body that cannot be
         ├── Unauthorized            401  no credentials, or wrong ones
@@ -117,6 +119,20 @@ class OutcomeUnknown(SynapError):
     It is never sent again by the client, because it may have happened. Read, and decide; a write with ``if_version``
     or ``nx`` can be repeated safely.
     """
+
+
+# --- sessions --------------------------------------------------------------------------------------------
+
+
+class SessionUnavailable(SynapError):
+    """The session of a request cannot be looked for, or not be stored: the store is away. ``__cause__`` says why.
+
+    The answer is 503; a request that changes something may or may not have done so, if the cause is ``OutcomeUnknown``.
+    """
+
+
+class SessionClosed(SynapError, RuntimeError):
+    """A session was changed after it was stored, or in a WebSocket, which has no response to set a cookie with."""
 
 
 # --- an answer -------------------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 """Who may import whom in the client, read off the source of every module."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,27 @@ import synap_sdk
 
 ROOT = Path(synap_sdk.__file__).parent
 
-OUTSIDE_THE_CORE = {"httpx", "asyncio", "trio", "anyio", "time", "random", "socket", "threading", "os", "ssl"}
+OUTSIDE_THE_CORE = {
+    "httpx",
+    "asyncio",
+    "trio",
+    "anyio",
+    "time",
+    "random",
+    "secrets",
+    "socket",
+    "threading",
+    "os",
+    "ssl",
+}
 """What deciding does not need: waiting, clocks, chance, the network."""
+
+FRAMEWORKS = {
+    "starlette": {"starlette", "fastapi"},
+    "flask": {"flask", "werkzeug"},
+    "django": {"django"},
+}
+"""The module of ``synap_sdk.sessions`` for a framework, and what it may import; no other module does."""
 
 MAX_LINES = 300
 MAX_FUNCTION_LINES = 30
@@ -51,15 +72,35 @@ def test_the_core_decides_and_does_nothing(module: str) -> None:
     assert not {name for name in imported(module) if name.startswith("synap_sdk._shells")}
 
 
+@pytest.mark.parametrize("module", SOURCES)
+def test_a_framework_is_known_to_its_module_alone(module: str) -> None:
+    for name, packages in FRAMEWORKS.items():
+        if not f"{module}.".startswith(f"synap_sdk.sessions.{name}."):
+            assert not roots(module) & packages
+
+
+@pytest.mark.parametrize("module", [name for name in SOURCES if "sessions" not in name])
+def test_the_client_knows_nothing_of_sessions(module: str) -> None:
+    assert not {name for name in imported(module) if name.startswith("synap_sdk.sessions")}
+
+
+@pytest.mark.parametrize("module", ["synap_sdk", "synap_sdk.sessions"])
+def test_no_framework_is_loaded_unasked(module: str) -> None:
+    packages = sorted(set.union(*FRAMEWORKS.values()))
+    script = f"import sys, {module}; print([name for name in {packages} if name in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603  # ours
+    assert shown.stdout == "[]\n"
+
+
 def test_errors_know_nothing_but_the_line_of_a_request() -> None:
     ours = {name for name in imported("synap_sdk.errors") if name.startswith("synap_sdk")}
     assert ours == {"synap_sdk._core.line.RequestLine"}
 
 
-@pytest.mark.parametrize("package", ["_core", "_shells"])
+@pytest.mark.parametrize("package", ["_core", "_shells", "sessions._core"])
 def test_the_map_of_a_package_is_complete(package: str) -> None:
     text = ast.get_docstring(TREES[f"synap_sdk.{package}"]) or ""
-    modules = {path.stem for path in (ROOT / package).glob("*.py")} - {"__init__"}
+    modules = {path.stem for path in (ROOT / package.replace(".", "/")).glob("*.py")} - {"__init__"}
     assert {name for name in modules if f"``{name}``" not in text} == set()
 
 

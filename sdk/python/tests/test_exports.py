@@ -5,7 +5,7 @@ from importlib.metadata import metadata, requires, version
 from pathlib import Path
 
 import synap_sdk
-from synap_sdk import errors
+from synap_sdk import errors, sessions
 
 
 def test_everything_exported_is_there() -> None:
@@ -18,6 +18,13 @@ def test_nothing_else_is_public() -> None:
     assert public | {"__version__"} == set(synap_sdk.__all__)
 
 
+def test_what_sessions_export() -> None:
+    assert sessions.__all__ == sorted(sessions.__all__)
+    assert [name for name in sessions.__all__ if not hasattr(sessions, name)] == []
+    public = {name for name, each in vars(sessions).items() if not (name.startswith("_") or inspect.ismodule(each))}
+    assert public == set(sessions.__all__)
+
+
 def test_every_error_is_exported() -> None:
     raised = {
         name for name, each in vars(errors).items() if inspect.isclass(each) and issubclass(each, errors.SynapError)
@@ -28,6 +35,8 @@ def test_every_error_is_exported() -> None:
 
 def test_the_distribution() -> None:
     assert version("synap-sdk") == synap_sdk.__version__ == "0.1.0"
-    assert requires("synap-sdk") == ["httpx<1,>=0.28"], "and nothing else"
+    required = requires("synap-sdk") or []
+    assert [each for each in required if "extra ==" not in each] == ["httpx<1,>=0.28"], "and nothing else"
+    assert metadata("synap-sdk").get_all("Provides-Extra") == ["django", "fastapi", "flask", "starlette"]
     assert metadata("synap-sdk")["License-Expression"] == "Apache-2.0"
     assert (Path(synap_sdk.__file__).parent / "py.typed").exists()

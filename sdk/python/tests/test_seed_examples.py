@@ -1,18 +1,27 @@
 """The examples that the client was asked for with, run as they are written, but for the port.
 
-What they use besides the client is not installed; stand-ins take its place, and do as little as the examples need.
+The one for FastAPI is the application that it says, in a web server. Redis is not asked; a stand-in takes its place,
+and does as little as the example needs.
 """
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from types import ModuleType, SimpleNamespace
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import httpx
 import pytest
 import trio
+import uvicorn
 
 import synap_sdk
+from sockets import unused_port
+from tests.process.harness import START_LIMIT_S, Server, wait_until
 
 pytestmark = pytest.mark.process
 
@@ -69,38 +78,6 @@ client.kv.set('session:123', session_data, ttl=3600)
 """
 
 
-class FastAPI:
-    """Keeps the middleware that is declared."""
-
-    def middleware(self, kind: str) -> Callable[[Any], Any]:
-        assert kind == "http"
-
-        def keep(function: Any) -> Any:
-            self.chain = function
-            return function
-
-        return keep
-
-
-class Request:
-    """What a browser sends: cookies."""
-
-    def __init__(self, cookies: dict[str, str]) -> None:
-        self.cookies = cookies
-        self.state = SimpleNamespace()
-
-
-class Response:
-    """What a browser gets: cookies."""
-
-    def __init__(self) -> None:
-        self.cookies: dict[str, str] = {}
-
-    def set_cookie(self, name: str, value: str, max_age: int) -> None:
-        assert max_age == 3600
-        self.cookies[name] = value
-
-
 class Redis:
     """Remembers what it was told."""
 
@@ -112,60 +89,120 @@ class Redis:
         self.told.append((key, ttl_s, value))
 
 
-@pytest.fixture(autouse=True)
-def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, members in (("fastapi", (FastAPI, Request, Response)), ("redis", (Redis,))):
-        module = ModuleType(name)
-        for each in members:
-            setattr(module, each.__name__, each)
-        monkeypatch.setitem(__import__("sys").modules, name, module)
-
-
 def run(snippet: str, url: str, **names: object) -> dict[str, Any]:
     """Execute an example; what it defines."""
     assert DOCUMENTED in snippet
-    defined: dict[str, Any] = dict(names)
+    defined: dict[str, Any] = {"__name__": "seed", **names}
     exec(compile(snippet.replace(DOCUMENTED, url), "seed", "exec"), defined)  # noqa: S102  # our own examples
     return defined
 
 
-def in_asyncio(function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
-    async def call() -> Any:
-        return await function(*args)
-
-    return asyncio.run(call())
-
-
-@pytest.mark.parametrize("start", [in_asyncio, trio.run], ids=["asyncio", "trio"])
-def test_fastapi(url: str, start: Callable[..., Any]) -> None:
-    """Three requests of a browser, each in an event loop of its own, with the client that was made at import time."""
+def application(url: str) -> Any:
+    """The example for FastAPI, with the routes of an application that has use for it."""
     defined = run(FASTAPI, url)
-    handle = defined["app"].chain
+    app, request_type = defined["app"], defined["Request"]
 
-    async def log_in(request: Request) -> Response:
-        request.state.session = {**request.state.session, "user_id": 123, "name": "Zoë"}
-        return Response()
+    async def log_in(request: Any, name: str) -> None:
+        request.state.session["name"] = name
 
-    first = start(handle, Request({}), log_in)
-    session_id = first.cookies["session_id"]
+    async def look(request: Any) -> dict[str, object]:
+        return dict(request.state.session)
 
-    seen = []
+    async def count(request: Any) -> int:
+        request.state.session["count"] = request.state.session.get("count", 0) + 1
+        return int(request.state.session["count"])
 
-    async def look(request: Request) -> Response:
-        seen.append(request.state.session)
-        return Response()
+    for route in (log_in, look, count):
+        route.__annotations__["request"] = request_type
+        app.post(f"/{route.__name__}")(route)
+    return app
 
-    start(handle, Request({"session_id": session_id}), look)
-    start(handle, Request({"session_id": "unknown"}), look)
-    assert seen == [{"user_id": 123, "name": "Zoë"}, {}]
 
+@pytest.mark.parametrize("start", [asyncio.run, trio.run], ids=["asyncio", "trio"])
+def test_fastapi_in_each_event_loop(url: str, start: Callable[..., Any]) -> None:
+    """Each request in a loop of its own, with the client that was made at import time."""
+    app = application(url)
+
+    def post(path: str, cookie: str | None = None) -> httpx.Response:
+        async def awaited() -> httpx.Response:
+            transport = httpx.ASGITransport(app)
+            cookies = {} if cookie is None else {"session_id": cookie}
+            async with httpx.AsyncClient(transport=transport, base_url="http://app.test", cookies=cookies) as browser:
+                return await browser.post(path)
+
+        if start is trio.run:
+            response: httpx.Response = trio.run(awaited)
+            return response
+        return asyncio.run(awaited())
+
+    session_id = post("/log_in?name=Zo%C3%AB").cookies["session_id"]
+    assert post("/look", session_id).json() == {"name": "Zoë"}
+    assert post("/look", "unknown").json() == {}
     with synap_sdk.Client(url) as client:
         stored = client.kv.get(f"session:{session_id}")
         assert isinstance(stored, str)
-        assert json.loads(stored) == {"user_id": 123, "name": "Zoë"}
+        assert json.loads(stored) == {"name": "Zoë"}
         assert client.kv.ttl(f"session:{session_id}") in range(3590, 3601)
 
 
+def test_fastapi_in_a_web_server(tmp_path: Path) -> None:
+    """Two browsers; the store is killed between two requests, and nobody is logged out."""
+    port, data = unused_port(), tmp_path / "data"
+    with (
+        Server(data, "--port", str(port)) as store,
+        served(application(f"http://127.0.0.1:{port}")) as address,
+        httpx.Client(base_url=address) as ada,
+        httpx.Client(base_url=address) as grace,
+    ):
+        assert ada.post("/look").json() == {}
+        assert not ada.cookies, "nothing is stored for an empty session"
+        assert "max-age=3600" in ada.post("/log_in?name=ada").headers["set-cookie"].lower()
+        grace.post("/log_in?name=grace")
+        assert [ada.post("/count").json() for _ in range(3)] == [1, 2, 3]
+        store.kill()
+        with Server(data, "--port", str(port)):
+            assert ada.post("/count").json() == 4
+            assert ada.post("/look").json() == {"name": "ada", "count": 4}
+            assert grace.post("/look").json() == {"name": "grace"}
+            assert ada.cookies["session_id"] != grace.cookies["session_id"]
+
+
+@contextmanager
+def served(app: Any) -> Iterator[str]:
+    """The address of an application in a web server of this process."""
+    port = unused_port()
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        assert wait_until(lambda: server.started, START_LIMIT_S)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(START_LIMIT_S)
+
+
+def test_what_the_example_does_not_do(url: str) -> None:
+    """It adopts an id that somebody made up, and keeps it at login: whoever planted it is logged in, too.
+
+    And it saves what a request holds, whatever became of the session meanwhile. ``synap_sdk.sessions`` does neither.
+    """
+    with served(application(url)) as address, synap_sdk.Client(url) as client:
+        with httpx.Client(base_url=address, cookies={"session_id": "planted"}) as victim:
+            victim.post("/log_in?name=ada")
+        with httpx.Client(base_url=address, cookies={"session_id": "planted"}) as thief:
+            assert thief.post("/look").json() == {"name": "ada"}
+        client.kv.delete("session:planted")
+
+
+@pytest.fixture
+def redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("redis")
+    module.Redis = Redis  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "redis", module)
+
+
+@pytest.mark.usefixtures("redis")
 def test_migration(url: str) -> None:
     session_data = json.dumps({"user_id": 123})
     defined = run(MIGRATION, url, session_data=session_data)
