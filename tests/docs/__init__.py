@@ -1,0 +1,1 @@
+"""What the documents say is true: links, settings, metrics, and every example that can be run."""
