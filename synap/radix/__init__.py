@@ -1,8 +1,9 @@
 """The ordered map of all entries, and the one place that chooses who implements it.
 
 ``interface.py`` is the contract. ``tree.py`` is the pure-Python reference, and ``keys.py`` explains its structure; a
-compiled twin, where it was built, does the same in less time and memory. The environment variable ``SYNAP_RADIX``
-forces one: ``py`` or ``c``. Unset or empty means the compiled one if it can be imported, the pure one if not.
+compiled twin, ``_radix_c.pyx``, does the same in less time and memory where it was built (see setup.py). The
+environment variable ``SYNAP_RADIX`` forces one: ``py`` or ``c``. Unset or empty means the compiled one if it can be
+imported, the pure one if not.
 
 Nothing in here knows the rest of Synap.
 """

@@ -9,7 +9,7 @@ to keep keys, values and numbers in memory that Python does not know. It interpr
 deadlines are compared.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeAlias
 
 Entry: TypeAlias = tuple[int, bytes, int | None, int]
@@ -22,9 +22,12 @@ Item: TypeAlias = tuple[bytes, int, bytes, int | None, int]
 class Tree(Protocol):
     """An ordered map from byte keys to entries, with a second order by deadline.
 
-    Keys and prefixes are any bytes, the empty one included, and deadlines any integers. An iterator must be used up
-    before the tree changes: its next step after any change since it was made raises ``RuntimeError``, also where it
-    had only its end left to report. A call that found nothing to change is no change.
+    Keys and prefixes are any bytes, the empty one included. Kinds are numbers from 0 to 255, deadlines integers of 64
+    bits, versions the same without a sign, and keys have less than 4 MiB; a tree may refuse anything larger with
+    ``OverflowError``. Where that is raised, or ``MemoryError``, nothing was changed.
+
+    An iterator must be used up before the tree changes: its next step after any change since it was made raises
+    ``RuntimeError``, also where it had only its end left to report. A call that found nothing to change is no change.
     """
 
     @property
@@ -39,11 +42,15 @@ class Tree(Protocol):
         """The number of entries."""
         ...
 
-    def get(self, key: bytes) -> Entry | None:
+    def get(self, key: bytes, /) -> Entry | None:
         """The entry under ``key``, None where there is none."""
         ...
 
-    def entry_bytes(self, key: bytes) -> int:
+    def get_many(self, keys: Sequence[bytes], /) -> list[Entry | None]:
+        """What ``get`` returns for each of ``keys``, in their order."""
+        ...
+
+    def entry_bytes(self, key: bytes, /) -> int:
         """The part of ``memory_bytes`` that is the entry under ``key`` alone; 0 where there is none."""
         ...
 
@@ -51,7 +58,7 @@ class Tree(Protocol):
         """Store an entry and return the one it replaced, None where the key is new."""
         ...
 
-    def load(self, items: Iterable[Item]) -> None:
+    def load(self, items: Iterable[Item], /) -> None:
         """Fill an empty tree with entries whose keys strictly ascend; faster than as many ``put``s.
 
         The tree is then the one that these make, in whatever order. ``items`` is used up once, while it is read, and
@@ -67,11 +74,11 @@ class Tree(Protocol):
         """Change only the deadline; return the entry as it was, None (and no change) where the key is missing."""
         ...
 
-    def delete(self, key: bytes) -> Entry | None:
+    def delete(self, key: bytes, /) -> Entry | None:
         """Remove an entry and return it, None where the key is missing."""
         ...
 
-    def delete_prefix(self, prefix: bytes) -> int:
+    def delete_prefix(self, prefix: bytes, /) -> int:
         """Remove every entry whose key starts with ``prefix``; return their number."""
         ...
 
@@ -79,7 +86,7 @@ class Tree(Protocol):
         """The number of entries under ``prefix``, at a cost that does not grow with it."""
         ...
 
-    def key_at(self, position: int) -> bytes:
+    def key_at(self, position: int, /) -> bytes:
         """The key at a position in key order, counted from 0, at a cost that does not grow with the number of keys.
 
         Raises ``IndexError`` where the position is negative, or there are not so many keys.

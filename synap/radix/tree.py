@@ -5,7 +5,7 @@
 their weight, and the walk over them.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from synap.radix.bulk import read
 from synap.radix.deadlines import DeadlineIndex
@@ -41,6 +41,10 @@ class PurePythonTree:
         """See ``Tree``."""
         leaf = self.by_key.find(key)
         return None if leaf is None else leaf.entry()
+
+    def get_many(self, keys: Sequence[bytes]) -> list[Entry | None]:
+        """See ``Tree``."""
+        return [self.get(key) for key in keys]
 
     def entry_bytes(self, key: bytes) -> int:
         """See ``Tree``."""

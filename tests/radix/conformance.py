@@ -86,6 +86,44 @@ class TreeConformance:
             assert tree.set_deadline(absent, 1) is None
         assert len(tree) == len(KEYS_THAT_PART_EVERYWHERE)
 
+    @pytest.mark.parametrize("number", [0, 1, 15, 16, 17, 40])
+    def test_many_keys_are_found_at_once_each_in_its_place(self, number: int) -> None:
+        tree = self.filled(KEYS_THAT_PART_EVERYWHERE)
+        absent = [b"c", b"aa", b"abcde", b"abcdefg", b"abxdef", b"xbcdef", b"\x00\x01", b"a" * LONGEST]
+        keys = random.Random(number).choices(KEYS_THAT_PART_EVERYWHERE + absent, k=number)
+        assert tree.get_many(keys) == tree.get_many(tuple(keys)) == [tree.get(key) for key in keys]
+        assert self.make().get_many(keys) == [None] * number
+
+    def test_what_is_read_again_and_again_is_what_was_put_last(self) -> None:
+        tree = self.make()
+        for number in range(3):
+            tree.put(b"k", number, b"v", number, number + 1)
+            for _ in range(3):
+                assert tree.get(b"k") == tree.get(bytes(bytearray(b"k"))) == (number, b"v", number, number + 1)
+            tree.set_deadline(b"k", None)
+            assert [tree.get(b"k") for _ in range(3)] == [(number, b"v", None, number + 1)] * 3
+            assert tree.delete(b"k") == (number, b"v", None, number + 1)
+            assert tree.get(b"k") is None
+        tree.put(b"k", 0, b"v", None, 9)
+        assert [tree.get(b"k") for _ in range(3)] == [(0, b"v", None, 9)] * 3
+        tree.delete_prefix(b"")
+        assert tree.get(b"k") is None
+        tree.load([(b"k", 1, b"loaded", None, 10)])
+        assert tree.get(b"k") == (1, b"loaded", None, 10)
+
+    def test_values_of_any_size_come_and_go(self) -> None:
+        tree = self.make()
+        sizes = [0, 1, 300, 4000, 4066, 4067, 4068, 4069, 5000, 100_000, 8 * 1024 * 1024, 4068, 4070, 3]
+        for number, size in enumerate(sizes):
+            tree.put(b"same", 0, bytes([number]) * size, 5, 1)
+            tree.put(b"%d" % number, 0, bytes([number]) * size, None, 1)
+            assert tree.get(b"same") == (0, bytes([number]) * size, 5, 1)
+            self.verify(tree)
+        assert tree.due(5) == [b"same"]
+        for number, size in enumerate(sizes):
+            assert tree.delete(b"%d" % number) == (0, bytes([number]) * size, None, 1)
+            self.verify(tree)
+
     def test_put_returns_what_it_replaced(self) -> None:
         tree = self.make()
         assert tree.put(b"k", 0, b"old", 5, 1) is None

@@ -74,6 +74,10 @@ class TreeMachine(RuleBasedStateMachine):
         assert self.tree.get(key) == self.model.get(key)
         assert (self.tree.entry_bytes(key) > 0) == (key in self.model)
 
+    @rule(keys=st.lists(KEYS, max_size=20))
+    def get_many(self, keys: list[bytes]) -> None:
+        assert self.tree.get_many(keys) == [self.model.get(key) for key in keys]
+
     @rule(position=st.integers(0, 30))
     def key_at(self, position: int) -> None:
         keys = sorted(self.model)

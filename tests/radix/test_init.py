@@ -1,6 +1,10 @@
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -9,6 +13,20 @@ import synap.radix
 from synap.radix.tree import PurePythonTree
 
 COMPILED = "synap.radix._radix_c"
+
+
+def test_the_compiled_tree_was_built_where_it_can_be() -> None:
+    """The install forgives a compiler that fails, so something has to notice."""
+    if find_spec(COMPILED) is None:
+        compiler = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
+        if shutil.which(compiler.split()[0]) is None:
+            pytest.skip("there is no C compiler")
+        if not Path(sysconfig.get_path("include"), "Python.h").exists():
+            pytest.skip("there are no headers of Python to compile with")
+        pytest.fail("there is a C compiler, but no compiled tree: see `pip install --verbose --no-deps --editable .`")
+    forced = imported_with("c")
+    assert (forced.stdout, forced.stderr) == ("c CompiledTree\n", "")
+    assert imported_with("").stdout == "c CompiledTree\n"
 
 
 class FakeCompiledTree(PurePythonTree):
