@@ -5,7 +5,7 @@ time to live. Its type parameter is the type of its result, so that ``await stor
 known to give a ``Written``. Two kinds:
 
 * a ``Write`` goes through the committer and is decided in order, one after the other;
-* a ``Query`` is answered at once from the tree.
+* a ``Query`` is answered from the tree, at once unless it is a ``Walk``.
 
 Limits are checked where a command is decided or answered (``keyspace``), so that every door has the same.
 """
@@ -41,6 +41,10 @@ class Write(Command[R_co], frozen=True):
 
 class Query(Command[R_co], frozen=True):
     """A command that only looks."""
+
+
+class Walk(Query[R_co], frozen=True):
+    """A query that may look at so many keys that others get a turn in between."""
 
 
 # --- writes ----------------------------------------------------------------------------------------------
@@ -98,6 +102,10 @@ class DeletePrefix(Write[int], frozen=True):
     """Remove every key under a non-empty prefix, in one event; the result is their number."""
 
     prefix: bytes
+
+
+class Flush(Write[int], frozen=True):
+    """Remove every key there is, in one event; the result is their number. Refused unless the store allows it."""
 
 
 class Expire(Write[bool], frozen=True):
@@ -199,6 +207,15 @@ class PurgeExpired(Write[int], frozen=True):
     limit: int
 
 
+class Evict(Write[int], frozen=True):
+    """Log the removal of up to ``limit`` entries where more memory is taken than may be. Sent by the evictor.
+
+    The result is their number.
+    """
+
+    limit: int
+
+
 # --- queries ---------------------------------------------------------------------------------------------
 
 
@@ -256,11 +273,11 @@ class MemoryUsage(Query[int], frozen=True):
     key: bytes
 
 
-class RandomKey(Query[bytes | None], frozen=True):
+class RandomKey(Walk[bytes | None], frozen=True):
     """Any key, each as likely as the others; None where there is none."""
 
 
-class Keys(Query[KeyPage], frozen=True):
+class Keys(Walk[KeyPage], frozen=True):
     """The keys that match a glob pattern, in key order, at most ``limit``."""
 
     pattern: bytes

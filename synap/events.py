@@ -5,7 +5,8 @@ the log up to it, and applying a suffix of the log twice changes nothing. Its ow
 it: the log gives it, by position.
 
 The tags are the stored type numbers. A number is never given to another type, nor a field to another meaning;
-``codec.py`` says how an event becomes bytes.
+``codec.py`` says how an event becomes bytes. A further number is an addition within a format version: whoever does not
+know it refuses the log from that event on, changes nothing, and names the number.
 """
 
 from typing import Annotated, TypeAlias
@@ -35,7 +36,7 @@ class EntryDeleted(msgspec.Struct, frozen=True, gc=False, array_like=True, forbi
 
 
 class PrefixDeleted(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True, tag=3):
-    """A client removed every key under the prefix."""
+    """A client removed every key under the prefix; under the empty one, all there were."""
 
     prefix: bytes
 
@@ -53,4 +54,10 @@ class EntryExpired(msgspec.Struct, frozen=True, gc=False, array_like=True, forbi
     key: bytes
 
 
-Event: TypeAlias = EntrySet | EntryDeleted | PrefixDeleted | DeadlineSet | EntryExpired
+class EntryEvicted(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True, tag=6):
+    """The key was removed because memory was needed for something else."""
+
+    key: bytes
+
+
+Event: TypeAlias = EntrySet | EntryDeleted | PrefixDeleted | DeadlineSet | EntryExpired | EntryEvicted

@@ -15,7 +15,7 @@ import msgspec
 import trio
 
 from synap.errors import InvalidValueError, TrimmedError
-from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
+from synap.events import DeadlineSet, EntryDeleted, EntryEvicted, EntryExpired, EntrySet, Event, PrefixDeleted
 from synap.recovery import events_of
 from synap.results import Change
 from synap.wal.interface import Frame, Log
@@ -231,6 +231,8 @@ def _change(seq: int, time_ms: int, event: Event) -> Change:
             return Change(seq, time_ms, "removed", "deleted", key=key)
         case EntryExpired(key):
             return Change(seq, time_ms, "removed", "expired", key=key)
+        case EntryEvicted(key):
+            return Change(seq, time_ms, "removed", "evicted", key=key)
         case PrefixDeleted(prefix):
             return Change(seq, time_ms, "removed", "prefix_deleted", prefix=prefix)
     raise AssertionError(f"no change for {event}")

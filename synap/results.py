@@ -60,8 +60,8 @@ class Change(msgspec.Struct, frozen=True):
     """What event ``seq`` changed, at ``time_ms`` (log time, ms since the epoch).
 
     ``type`` is "set", "deadline" (it moved) or "removed"; ``cause`` says why: "set", "deadline_set", "deleted",
-    "prefix_deleted" or "expired". It is of a ``key``, or of all keys under a ``prefix``. ``kind``, ``value`` and
-    ``version`` are there where the value was set.
+    "prefix_deleted", "expired" or "evicted" (for want of memory). It is of a ``key``, or of all keys under a
+    ``prefix``. ``kind``, ``value`` and ``version`` are there where the value was set.
     """
 
     seq: int

@@ -14,7 +14,7 @@ from synap.commands import Command, Kind, Set, Write
 from synap.committer import Committer
 from synap.errors import LogFailedError, SynapError
 from synap.events import Event
-from synap.keyspace import Keyspace, Limits
+from synap.keyspace import UNLIMITED, Keyspace, Limits, Memory, MemoryLimit
 from synap.radix import new_tree
 from synap.wal.interface import Batch, Frame
 from synap.wal.memory import MemoryLog
@@ -135,11 +135,12 @@ LOG_FAILED = LogFailedError("fdatasync", Path("x.wal"), OSError(errno.EIO, "Inpu
 class Bench:
     """A committer at work on a gate log, and the commands that were sent to it."""
 
-    def __init__(self, nursery: trio.Nursery) -> None:
+    def __init__(self, nursery: trio.Nursery, limit: MemoryLimit = UNLIMITED) -> None:
         self.log = GateLog()
         self.keyspace = Keyspace(new_tree())
+        self.memory = Memory(self.keyspace, limit)
         self.now_ms = NOW
-        self.committer = Committer(self.keyspace, self.log, lambda: self.now_ms, Limits())
+        self.committer = Committer(self.keyspace, self.log, lambda: self.now_ms, Limits(), memory=self.memory)
         self.scope = trio.CancelScope()
         self.ended: BaseException | None = None
         self._nursery = nursery
@@ -173,9 +174,9 @@ class Bench:
 
 
 @asynccontextmanager
-async def at_work(nursery: trio.Nursery) -> AsyncIterator[Bench]:
+async def at_work(nursery: trio.Nursery, limit: MemoryLimit = UNLIMITED) -> AsyncIterator[Bench]:
     """A bench whose committer runs, until the end of the test."""
-    bench = Bench(nursery)
+    bench = Bench(nursery, limit)
     nursery.start_soon(bench.run)
     yield bench
     bench.log.release()

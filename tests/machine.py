@@ -11,7 +11,7 @@ from synap.datadir import open_data_directory
 from synap.recovery import RecoveryReport
 from synap.snapshot.fold import FoldFailure, FoldReport, FoldRequest, carry_out
 from synap.snapshotter import Fold
-from synap.store import FsyncMode, Limits, LogOptions, SnapshotOptions, Store, open_store
+from synap.store import FsyncMode, Limits, LogOptions, MemoryLimit, SnapshotOptions, Store, open_store
 from synap.tasks import open_tasks
 from synap.telemetry import Metrics
 from synap.testing import SimulatedFileSystem
@@ -31,6 +31,7 @@ class Machine:
         self.metrics = Metrics()
         self.snapshots = snapshots
         self.segment_max_bytes = LogOptions().segment_max_bytes
+        self.memory_limit = MemoryLimit()
         self.report: RecoveryReport | None = None
         self.fold: Fold = self.fold_here
         self._rng = Random(1)
@@ -43,11 +44,12 @@ class Machine:
             self.clock,
             options=LogOptions(mode, segment_max_bytes=self.segment_max_bytes),
             snapshots=self.snapshots,
-            limits=Limits(),
+            limits=Limits(flush_allowed=True),
             metrics=self.metrics,
             random_u32=lambda: self._rng.getrandbits(32),
             hop=inline,
             fold=self._fold,
+            memory_limit=self.memory_limit,
         )
         return store
 

@@ -11,7 +11,7 @@ import zstandard
 
 from synap.codec import encode_events
 from synap.datadir import StoreDirectory, StoreFile, look_at_data_directory, pack_store_file
-from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
+from synap.events import DeadlineSet, EntryDeleted, EntryEvicted, EntryExpired, EntrySet, Event, PrefixDeleted
 from synap.fs import FileSystem, create_durably
 from synap.keyspace import Digest, Keyspace, state_bytes
 from synap.radix import new_tree
@@ -139,7 +139,7 @@ def random_event(rng: Random, now_ms: int) -> Event:
         case 2:
             return DeadlineSet(key, deadline_ms)
         case 3:
-            return EntryExpired(key)
+            return (EntryEvicted if key.endswith(b"7") else EntryExpired)(key)
     kind, value = rng.choice([(0, b"text %d" % rng.randrange(99)), (1, b'{"n": 1.10}'), (2, rng.randbytes(60))])
     return EntrySet(key, kind, value, deadline_ms)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from synap.codec import decode_events, encode_events
 from synap.errors import CodecError
-from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
+from synap.events import DeadlineSet, EntryDeleted, EntryEvicted, EntryExpired, EntrySet, Event, PrefixDeleted
 
 keys = st.binary(max_size=100)
 deadlines = st.none() | st.integers(0, 2**53)
@@ -20,6 +20,7 @@ all_events: st.SearchStrategy[Event] = st.one_of(
     st.builds(PrefixDeleted, keys),
     st.builds(DeadlineSet, keys, deadlines),
     st.builds(EntryExpired, keys),
+    st.builds(EntryEvicted, keys),
 )
 
 GOLDEN: list[tuple[Event, str]] = [
@@ -31,6 +32,7 @@ GOLDEN: list[tuple[Event, str]] = [
     (DeadlineSet(b"k", None), "8304416bf6"),
     (DeadlineSet(b"k", 2**53), "8304416b1b0020000000000000"),
     (EntryExpired(b"k"), "8205416b"),
+    (EntryEvicted(b"k"), "8206416b"),
 ]
 
 
@@ -57,7 +59,7 @@ WRONG: dict[str, object] = {
     "no rows": None,
     "a row that is no array": [7],
     "an empty row": [[]],
-    "an unknown event": [[6, b"k"]],
+    "an unknown event": [[7, b"k"]],
     "event 0": [[0, b"k"]],
     "event -1": [[-1, b"k"]],
     "a type as text": [["2", b"k"]],

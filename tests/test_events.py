@@ -3,14 +3,14 @@
 import msgspec
 import pytest
 
-from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, PrefixDeleted
+from synap.events import DeadlineSet, EntryDeleted, EntryEvicted, EntryExpired, EntrySet, PrefixDeleted
 
 
 def test_a_number_or_a_field_is_never_given_another_meaning() -> None:
     """These lines may grow at the end. Whoever changes one of them makes every stored log mean something else."""
     stored = {
         kind.__struct_config__.tag: (kind.__name__, kind.__struct_fields__)
-        for kind in (EntrySet, EntryDeleted, PrefixDeleted, DeadlineSet, EntryExpired)
+        for kind in (EntrySet, EntryDeleted, PrefixDeleted, DeadlineSet, EntryExpired, EntryEvicted)
     }
     assert stored == {
         1: ("EntrySet", ("key", "kind", "value", "deadline_ms")),
@@ -18,6 +18,7 @@ def test_a_number_or_a_field_is_never_given_another_meaning() -> None:
         3: ("PrefixDeleted", ("prefix",)),
         4: ("DeadlineSet", ("key", "deadline_ms")),
         5: ("EntryExpired", ("key",)),
+        6: ("EntryEvicted", ("key",)),
     }
 
 

@@ -22,7 +22,7 @@ from synap.commands import (
     TimeToLive,
 )
 from synap.errors import InvalidValueError, TooLargeError
-from synap.keyspace.glob import compile_glob, literal_prefix
+from synap.glob import compile_glob, literal_prefix
 from synap.keyspace.limits import PATTERN_MAX_BYTES, Limits
 from synap.keyspace.state import Keyspace
 from synap.results import Found, Page, Timed, TimeLeft

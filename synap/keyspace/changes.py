@@ -13,7 +13,7 @@ from typing import assert_never
 
 from sortedcontainers import SortedSet
 
-from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
+from synap.events import DeadlineSet, EntryDeleted, EntryEvicted, EntryExpired, EntrySet, Event, PrefixDeleted
 from synap.radix import Item, Tree
 
 _REMOVED = 255
@@ -49,7 +49,7 @@ class Changes:
         match event:
             case EntrySet(key, kind, value, deadline_ms):
                 self._tree.put(key, kind, value, deadline_ms, seq)
-            case EntryDeleted(key) | EntryExpired(key):
+            case EntryDeleted(key) | EntryExpired(key) | EntryEvicted(key):
                 self._tree.put(key, _REMOVED, b"", None, 0)
             case DeadlineSet(key, deadline_ms):
                 self._move(key, deadline_ms)

@@ -41,5 +41,6 @@ _DECIDERS: dict[type[Write[object]], Callable[..., object]] = {
     commands.GetDelete: removals.get_delete,
     commands.DeleteMany: removals.delete_many,
     commands.DeletePrefix: removals.delete_prefix,
+    commands.Flush: removals.flush,
     commands.PurgeExpired: removals.purge_expired,
 }

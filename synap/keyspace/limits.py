@@ -13,13 +13,16 @@ PATTERN_MAX_BYTES = 1024
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Sizes in bytes."""
+    """Sizes in bytes, and what is not to be done at all."""
 
     key_max_bytes: int = 64 * 1024
     """Room for any identifier; small enough that a key fits a request line even with every byte escaped."""
 
     value_max_bytes: int = 8 * 1024 * 1024
     """Far over any session, and a few of them still fit one batch of the log."""
+
+    flush_allowed: bool = False
+    """Whether one command may remove everything. Nobody needs that in production, and it cannot be taken back."""
 
     def check_key(self, key: bytes, field: str = "key") -> None:
         """Refuse a key that is empty, not UTF-8 or too long; ``field`` is what the client calls it."""

@@ -4,9 +4,30 @@ Nothing here touches the keyspace. When the batch is durable, its events are app
 is dropped and nothing has happened.
 """
 
-from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
+from enum import Enum
+
+from synap.events import DeadlineSet, EntryDeleted, EntryEvicted, EntryExpired, EntrySet, Event, PrefixDeleted
 from synap.keyspace.state import Keyspace, is_due
 from synap.radix import Entry
+
+
+class Untouched(Enum):
+    """Said of a key that the batch has made nothing of."""
+
+    UNTOUCHED = 0
+
+
+UNTOUCHED = Untouched.UNTOUCHED
+
+
+class Step:
+    """What the batch was before a command: its events and their size, and in ``before`` each key that was touched."""
+
+    __slots__ = ("before", "event_count", "size_bytes")
+
+    def __init__(self, event_count: int, size_bytes: int) -> None:
+        self.event_count, self.size_bytes = event_count, size_bytes
+        self.before: dict[bytes, Entry | Untouched | None] = {}
 
 
 class Overlay:
@@ -24,6 +45,7 @@ class Overlay:
         # cover each other nowhere, so that no key is counted twice.
         self._entries: dict[bytes, Entry | None] = {}
         self._deleted_prefixes: list[bytes] = []
+        self._step: Step | None = None
 
     # --- reading -----------------------------------------------------------------------------------------
 
@@ -37,6 +59,10 @@ class Overlay:
         """The entry under a key; None where it is missing or due."""
         entry = self.stored(key)
         return None if entry is None or is_due(entry, self.now_ms) else entry
+
+    def is_touched(self, key: bytes) -> bool:
+        """Whether the batch has made anything of the key."""
+        return key in self._entries or self._is_deleted(key)
 
     def count(self, prefix: bytes) -> int:
         """The number of live entries under a prefix."""
@@ -69,18 +95,23 @@ class Overlay:
         if (stored := self.stored(key)) is not None and is_due(stored, self.now_ms):
             self.expire(key)
         version = self._record(EntrySet(key, kind, value, deadline_ms), len(key) + len(value))
-        self._entries[key] = (kind, value, deadline_ms, version)
+        self._put(key, (kind, value, deadline_ms, version))
         return version
 
     def delete(self, key: bytes) -> None:
         """Record that a client removed the key."""
         self._record(EntryDeleted(key), len(key))
-        self._entries[key] = None
+        self._put(key, None)
 
     def expire(self, key: bytes) -> None:
         """Record that the key's deadline has passed."""
         self._record(EntryExpired(key), len(key))
-        self._entries[key] = None
+        self._put(key, None)
+
+    def evict(self, key: bytes) -> None:
+        """Record that the key goes because memory is needed."""
+        self._record(EntryEvicted(key), len(key))
+        self._put(key, None)
 
     def move_deadline(self, key: bytes, entry: Entry, deadline_ms: int | None) -> Entry:
         """Record the new deadline of the live ``entry`` under the key, if it is one, and return the entry with it."""
@@ -89,7 +120,7 @@ class Overlay:
             return entry
         self._record(DeadlineSet(key, deadline_ms), len(key))
         moved = (kind, value, deadline_ms, version)
-        self._entries[key] = moved
+        self._put(key, moved)
         return moved
 
     def delete_prefix(self, prefix: bytes) -> None:
@@ -99,6 +130,34 @@ class Overlay:
         if not self._is_deleted(prefix):
             wider = [kept for kept in self._deleted_prefixes if not kept.startswith(prefix)]
             self._deleted_prefixes = [*wider, prefix]
+
+    # --- taking back -------------------------------------------------------------------------------------
+
+    def begin_step(self) -> Step:
+        """From here on, until ``end_step``, it is noted what is touched; no prefix may be deleted meanwhile."""
+        self._step = Step(len(self.events), self.size_bytes)
+        return self._step
+
+    def end_step(self) -> None:
+        """What was recorded since ``begin_step`` stays."""
+        self._step = None
+
+    def undo_step(self) -> None:
+        """Let the batch be what it was at ``begin_step``."""
+        step, self._step = self._step, None
+        assert step is not None, "there is a step to undo"
+        del self.events[step.event_count :]
+        self.size_bytes = step.size_bytes
+        for key, entry in step.before.items():
+            if isinstance(entry, Untouched):
+                del self._entries[key]
+            else:
+                self._entries[key] = entry
+
+    def _put(self, key: bytes, entry: Entry | None) -> None:
+        if self._step is not None:
+            self._step.before.setdefault(key, self._entries.get(key, UNTOUCHED))
+        self._entries[key] = entry
 
     def _record(self, event: Event, size_bytes: int) -> int:
         self.events.append(event)

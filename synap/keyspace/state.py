@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
+from synap.events import DeadlineSet, EntryDeleted, EntryEvicted, EntryExpired, EntrySet, Event, PrefixDeleted
 from synap.keyspace.digest import Digest
 from synap.radix import Entry, Item, Tree
 
@@ -24,6 +24,7 @@ class Keyspace:
             PrefixDeleted: self._apply_prefix_deleted,
             DeadlineSet: self._apply_deadline,
             EntryExpired: self._apply_removed,
+            EntryEvicted: self._apply_removed,
         }
 
     @property
@@ -66,7 +67,7 @@ class Keyspace:
             self._digest.remove(key, *replaced)
         self._digest.add(key, kind, value, deadline_ms, seq)
 
-    def _apply_removed(self, event: EntryDeleted | EntryExpired) -> None:
+    def _apply_removed(self, event: EntryDeleted | EntryExpired | EntryEvicted) -> None:
         removed = self.tree.delete(event.key)
         if removed is not None:
             self._digest.remove(event.key, *removed)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
+from synap.events import DeadlineSet, EntryDeleted, EntryEvicted, EntryExpired, EntrySet, Event, PrefixDeleted
 from synap.radix import Item, new_tree
 from synap.snapshot.format import Row
 
@@ -20,6 +20,7 @@ class Census:
             PrefixDeleted: lambda event: tree.delete_prefix(event.prefix),
             DeadlineSet: lambda event: tree.set_deadline(event.key, event.deadline_ms),
             EntryExpired: lambda event: tree.delete(event.key),
+            EntryEvicted: lambda event: tree.delete(event.key),
         }
 
     def load(self, seq: int, rows: Iterable[Row]) -> None:

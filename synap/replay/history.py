@@ -99,7 +99,8 @@ def _effect_in_words(done: Step) -> str:
     if done.lived_ms is not None:
         words += f" after {duration(done.lived_ms)}"
     if isinstance(done.event, PrefixDeleted):
-        words += f", with the prefix {bytes_text(done.event.prefix)}"
+        gone = done.event.prefix
+        words += f", with the prefix {bytes_text(gone)}" if gone else ", with all keys"
     return words
 
 

@@ -12,6 +12,7 @@ TYPE_STYLES = {
     "deleted": "red",
     "prefix_deleted": "bold red",
     "expired": "yellow",
+    "evicted": "bold yellow",
 }
 
 EVENT_COLUMNS = (

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from synap.commands import Kind
-from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
+from synap.events import DeadlineSet, EntryDeleted, EntryEvicted, EntryExpired, EntrySet, Event, PrefixDeleted
 from synap.radix import Entry
 from synap.replay.text import KINDS, compact_json, iso
 
@@ -27,6 +27,7 @@ class EventType(StrEnum):
     PREFIX_DELETED = "prefix_deleted"
     DEADLINE_SET = "deadline_set"
     EXPIRED = "expired"
+    EVICTED = "evicted"
 
 
 TYPES: dict[type[Event], EventType] = {
@@ -35,6 +36,7 @@ TYPES: dict[type[Event], EventType] = {
     PrefixDeleted: EventType.PREFIX_DELETED,
     DeadlineSet: EventType.DEADLINE_SET,
     EntryExpired: EventType.EXPIRED,
+    EntryEvicted: EventType.EVICTED,
 }
 
 

@@ -6,7 +6,7 @@ row, and its key stands there as it is (``cbor.py``: every row is in its one sho
 
 import msgspec
 
-from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
+from synap.events import DeadlineSet, EntryDeleted, EntryEvicted, EntryExpired, EntrySet, Event, PrefixDeleted
 from synap.replay.points import Point
 from synap.wal.interface import Frame
 
@@ -16,6 +16,7 @@ _MARKS: dict[type[Event], bytes] = {
     PrefixDeleted: b"\x82\x03",
     DeadlineSet: b"\x83\x04",
     EntryExpired: b"\x82\x05",
+    EntryEvicted: b"\x82\x06",
 }
 """How the row of an event begins: an array of so many fields, and its type number."""
 

@@ -25,7 +25,7 @@ from synap.cbor import encode_rows
 from synap.codec import decode_events, encode_events
 from synap.datadir import StoreFile, pack_store_file, read_store_file
 from synap.errors import CodecError, DamagedError, DataDirectoryError, NewerFormatError, NotOursError, SynapError
-from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
+from synap.events import DeadlineSet, EntryDeleted, EntryEvicted, EntryExpired, EntrySet, Event, PrefixDeleted
 from synap.snapshot.format import Row
 from synap.wal import format as log_layout
 from synap.wal.format import FLAG_ZSTD, FrameType
@@ -113,6 +113,7 @@ def random_events(rng: Random, count: int) -> list[Event]:
                 PrefixDeleted(key[:9]),
                 DeadlineSet(key, rng.choice((None, T0_MS + 5))),
                 EntryExpired(key),
+                EntryEvicted(key),
             )
         )
 

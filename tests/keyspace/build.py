@@ -26,7 +26,7 @@ from synap.commands import (
     Write,
 )
 from synap.errors import CommandError
-from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
+from synap.events import DeadlineSet, EntryDeleted, EntryEvicted, EntryExpired, EntrySet, Event, PrefixDeleted
 from synap.keyspace import Keyspace, Limits, Overlay, decide
 from synap.radix import Item, new_tree
 
@@ -102,6 +102,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(PrefixDeleted, _prefixes),
     st.builds(DeadlineSet, _keys, _deadlines),
     st.builds(EntryExpired, _keys),
+    st.builds(EntryEvicted, _keys),
 )
 
 COMMANDS: st.SearchStrategy[Write[object]] = st.one_of(

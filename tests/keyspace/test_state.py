@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
+from synap.events import DeadlineSet, EntryDeleted, EntryEvicted, EntryExpired, EntrySet, Event, PrefixDeleted
 from synap.keyspace import Keyspace
 from synap.keyspace.digest import entry_digest
 from synap.radix import Item, new_tree
@@ -39,14 +39,17 @@ def test_what_each_event_does() -> None:
     keyspace.apply(8, put(b"c"))
     keyspace.apply(9, EntryExpired(b"c"))
     assert keyspace.tree.get(b"c") is None
-    keyspace.apply(10, PrefixDeleted(b"a"))
-    assert (items(keyspace), keyspace.seq, keyspace.digest) == ([], 10, 0)
+    keyspace.apply(10, put(b"d"))
+    keyspace.apply(11, EntryEvicted(b"d"))
+    assert keyspace.tree.get(b"d") is None
+    keyspace.apply(12, PrefixDeleted(b"a"))
+    assert (items(keyspace), keyspace.seq, keyspace.digest) == ([], 12, 0)
 
 
 def test_an_event_about_a_missing_key_changes_nothing() -> None:
     keyspace = keyspace_of(put(b"a"))
     before = items(keyspace), keyspace.digest
-    pointless: list[Event] = [EntryDeleted(b"x"), EntryExpired(b"x"), DeadlineSet(b"x", 1), PrefixDeleted(b"x")]
+    pointless: list[Event] = [EntryDeleted(b"x"), EntryEvicted(b"x"), DeadlineSet(b"x", 1), PrefixDeleted(b"x")]
     for seq, event in enumerate(pointless, 2):
         keyspace.apply(seq, event)
         assert (items(keyspace), keyspace.digest) == before

@@ -15,7 +15,7 @@ from synap.datadir import IN_THE_DIRECTORY, DataDirectory, Places, open_data_dir
 from synap.fs import RealFileSystem
 from synap.snapshot.fold import FoldFailure, FoldReport, FoldRequest, carry_out
 from synap.snapshot.policy import SnapshotOptions
-from synap.store import FsyncMode, Limits, LogOptions, Store, open_store
+from synap.store import FsyncMode, Limits, LogOptions, MemoryLimit, Store, open_store
 from synap.tasks import open_tasks
 from synap.telemetry import Metrics
 from tests.engine import inline
@@ -39,6 +39,7 @@ class DataDir:
         self.path = path
         self.places = places
         self.clock = ManualClock(T0_MS)
+        self.memory_limit = MemoryLimit()
 
     def live(self, *steps: Step, segment_bytes: int = 64 * 1024 * 1024, keep: int = 2) -> None:
         """Open the store, take these steps one after the other, and close it.
@@ -71,10 +72,11 @@ class DataDir:
             self.clock,
             options=LogOptions(FsyncMode.NEVER, 10, segment_bytes),
             snapshots=SnapshotOptions(keep_count=keep),
-            limits=Limits(),
+            limits=Limits(flush_allowed=True),
             metrics=Metrics(),
             hop=inline,
             fold=_fold_here,
+            memory_limit=self.memory_limit,
         )
         return directory, store
 

@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 import pytest
 
-from synap.commands import Delete, DeletePrefix, Expire, Persist, PurgeExpired
+from synap.commands import Delete, DeletePrefix, Expire, Flush, Persist, PurgeExpired
 from synap.datadir import Places
 from synap.replay.chronicle import History
 from synap.replay.life import Effect
@@ -101,6 +101,11 @@ def test_as_text(run: Run, data: DataDir) -> None:
     ]
     assert [line.endswith(f"  {ending}") for line, ending in zip(lines, endings, strict=True)] == [True] * 11
     assert verdict == "it lives, without a deadline"
+
+
+def test_a_flush_in_words(run: Run, data: DataDir) -> None:
+    data.live(put("k"), Flush())
+    assert run("history", "k").out.splitlines()[-2].endswith("ended version 1 after 0ms, with all keys")
 
 
 def test_why_is_another_name_for_it(run: Run, data: DataDir) -> None:

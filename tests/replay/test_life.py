@@ -2,7 +2,7 @@
 
 import pytest
 
-from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
+from synap.events import DeadlineSet, EntryDeleted, EntryEvicted, EntryExpired, EntrySet, Event, PrefixDeleted
 from synap.replay.life import Alive, Effect, Found, Unknown, step
 
 FOREVER = Alive(3, None, 100)
@@ -26,6 +26,7 @@ NEW = EntrySet(b"k", 0, b"v", 900)
         (Unknown(), DeadlineSet(b"k", 500), Effect.UNKNOWN, Alive(None, 500, None), None),
         (MORTAL, EntryDeleted(b"k"), Effect.ENDED, None, 300),
         (MORTAL, EntryExpired(b"k"), Effect.ENDED, None, 300),
+        (MORTAL, EntryEvicted(b"k"), Effect.ENDED, None, 300),
         (MORTAL, PrefixDeleted(b""), Effect.ENDED, None, 300),
         (Unknown(), EntryDeleted(b"k"), Effect.ENDED, None, None),
         (Unknown(), EntryExpired(b"k"), Effect.ENDED, None, None),

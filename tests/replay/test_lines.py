@@ -2,7 +2,7 @@
 
 import pytest
 
-from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
+from synap.events import DeadlineSet, EntryDeleted, EntryEvicted, EntryExpired, EntrySet, Event, PrefixDeleted
 from synap.replay.lines import (
     ENTRY_COLUMNS,
     EVENT_COLUMNS,
@@ -26,6 +26,7 @@ from .build import T0, T0_MS
         (DeadlineSet(b"k", None), ["deadline_set", "", "", "", "none"]),
         (EntryDeleted(b"k"), ["deleted", "", "", "", ""]),
         (EntryExpired(b"k"), ["expired", "", "", "", ""]),
+        (EntryEvicted(b"k"), ["evicted", "", "", "", ""]),
         (PrefixDeleted(b"k"), ["prefix_deleted", "", "", "", ""]),
     ],
 )

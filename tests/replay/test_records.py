@@ -7,7 +7,7 @@ import pytest
 from msgspec import UNSET
 
 from synap.commands import Kind
-from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
+from synap.events import DeadlineSet, EntryDeleted, EntryEvicted, EntryExpired, EntrySet, Event, PrefixDeleted
 from synap.replay.records import TYPES, EventType, entry_record, event_record, text_of, value_of
 
 from .build import T0, T0_MS
@@ -25,6 +25,7 @@ def test_every_event_has_its_type() -> None:
         PrefixDeleted(b"k"),
         DeadlineSet(b"k", None),
         EntryExpired(b"k"),
+        EntryEvicted(b"k"),
     ]
     assert [event_record(1, T0_MS, event).type for event in events] == list(EventType)
 

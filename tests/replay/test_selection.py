@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synap.codec import encode_events
-from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
+from synap.events import DeadlineSet, EntryDeleted, EntryEvicted, EntryExpired, EntrySet, Event, PrefixDeleted
 from synap.replay.points import Point, SeqPoint, TimePoint
 from synap.replay.selection import Range, Selection
 from synap.wal.interface import Frame
@@ -58,8 +58,11 @@ EVENT = st.one_of(
     st.builds(PrefixDeleted, NAMES),
     st.builds(DeadlineSet, NAMES, DEADLINES),
     st.builds(EntryExpired, NAMES),
+    st.builds(EntryEvicted, NAMES),
 )
-TYPES = st.sets(st.sampled_from([EntrySet, EntryDeleted, PrefixDeleted, DeadlineSet, EntryExpired])).map(frozenset)
+TYPES = st.sets(st.sampled_from([EntrySet, EntryDeleted, PrefixDeleted, DeadlineSet, EntryExpired, EntryEvicted])).map(
+    frozenset
+)
 SELECTIONS = st.builds(Selection, st.none() | NAMES, st.none() | NAMES, TYPES)
 
 

@@ -104,7 +104,7 @@ def test_every_field(run: Run, data: DataDir) -> None:
         "last_seq": 12,
         "last_time": "2025-11-24T16:00:03.000Z",
         "last_time_ms": T0_MS + 3000,
-        "events": {"set": 5, "deleted": 1, "prefix_deleted": 1, "deadline_set": 1, "expired": 1},
+        "events": {"set": 5, "deleted": 1, "prefix_deleted": 1, "deadline_set": 1, "expired": 1, "evicted": 0},
         "batches": 9,
         "log_bytes": sum(path.stat().st_size for path in data.segments),
         "snapshot_bytes": sum(path.stat().st_size for path in data.snapshots),

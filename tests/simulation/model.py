@@ -1,6 +1,6 @@
 """What a store must do, as simply as it can be said: a dict, and a rule for each write."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from msgspec import structs
@@ -56,6 +56,11 @@ class Model:
     def view(self, now_ms: int) -> dict[bytes, Value]:
         """What a reader sees."""
         return {key: value for key, value in self.entries.items() if not _is_due(value, now_ms)}
+
+    def without(self, keys: Iterable[bytes]) -> "Model":
+        """The state without these entries, which were evicted."""
+        gone = set(keys)
+        return Model({key: value for key, value in self.entries.items() if key not in gone})
 
     def after(self, command: Write[object], result: object, now_ms: int) -> "Model":
         """The state after the command; asserts that ``result`` (or the error) is what it had to be."""

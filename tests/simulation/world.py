@@ -5,6 +5,9 @@ commands (some at once, so that they share a commit), snapshots and random time,
 a power cut, or by the fault. Every fold is a process of its own, and half of them are killed. The watcher keeps the
 list of states the store went through; what the next life recovers must be one of them, not older than the last one that
 was acknowledged.
+
+Where memory is limited, what goes for a command is part of what the command does: the watcher hears of it as it is
+decided, and takes it out of its own state before the command.
 """
 
 import errno
@@ -12,35 +15,39 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import trio
 import trio.testing
 from trio._core import _run as trio_internals
 
 from synap.clock import ManualClock
-from synap.commands import Write
+from synap.commands import Expire, GetTouch, Persist, Set, SetMany, Write
 from synap.datadir import open_data_directory
 from synap.errors import (
     CommandError,
     DataDirectoryUnusableError,
     DiskFullError,
     LogFailedError,
+    MemoryLimitError,
     SnapshotError,
     UnavailableError,
 )
-from synap.keyspace import Keyspace, Limits
+from synap.events import EntryEvicted, Event
+from synap.keyspace import Keyspace, Limits, Memory, Overlay, Room
+from synap.keyspace.eviction import Policy
+from synap.keyspace.order import UseOrder
 from synap.radix import new_tree
 from synap.recovery import load_snapshot, replay
 from synap.snapshot.fold import FoldFailure, FoldReport, FoldRequest, carry_out
 from synap.snapshot.reader import SnapshotReader
-from synap.store import SnapshotOptions, Store, open_store
+from synap.store import MemoryLimit, SnapshotOptions, Store, open_store
 from synap.tasks import open_tasks
 from synap.telemetry import Metrics
 from synap.testing import Call, CrashAt, FailAt, Fault, ShortWrites, SimulatedCrash, SimulatedFileSystem
 from synap.wal.local import FsyncMode, LogOptions
 from tests.simulation.model import UNKNOWN, Model, Value
-from tests.simulation.wishes import random_command
+from tests.simulation.wishes import KEYS, random_command
 
 T = TypeVar("T")
 
@@ -50,6 +57,25 @@ SEGMENT_BYTES = 2_000
 
 SNAPSHOTS = SnapshotOptions(events_max=15, age_max_s=5.0)
 """So early that a life may see several."""
+
+
+def deadline_bytes() -> int:
+    """What the tree takes for the first deadline there is."""
+    tree = new_tree()
+    tree.put(b"", 0, b"", None, 1)
+    without = tree.memory_bytes
+    tree.set_deadline(b"", 2**50)
+    return tree.memory_bytes - without
+
+
+LIMITS_BYTES = [None, 1_200, 2_500, 4_800, 5_500, 6_500, 8_000]
+"""Room for no entry that is new, for one or two, for some, for all."""
+
+DEADLINE_BYTES = deadline_bytes() + UseOrder().weight(max(KEYS, key=len))
+"""What a new deadline may take: a place in the order by deadline, and one in an order of eviction."""
+
+EVICTED_WITHIN_MS = 100
+"""What is over the limit is gone after so long."""
 
 _FAILING = ("datasync", "write", "sync_directory", "rename", "truncate", "close", "create", "remove", "read")
 _METRICS = Metrics()
@@ -67,11 +93,50 @@ class FoldKilled(BaseException):
     """The process of a fold ends here; the store goes on."""
 
 
+class WatchedRoom(Room):
+    """A room that tells what is evicted for each command, and who finds none; to be put in the committer's place."""
+
+    decided: ClassVar[list[tuple[Write[object], list[bytes]]]] = []
+    refused: ClassVar[list[Write[object]]] = []
+
+    def __init__(self, memory: Memory, overlay: Overlay) -> None:
+        super().__init__(memory, overlay)
+        self._events = overlay.events
+
+    def decide(self, command: Write[T], limits: Limits) -> T | None:
+        before = len(self._events)
+        try:
+            result = super().decide(command, limits)
+        except MemoryLimitError:
+            self.refused.append(command)
+            raise
+        gone = [event.key for event in self._events[before:] if isinstance(event, EntryEvicted)]
+        assert not (gone and self.full), "so few keys go at once"
+        if gone:
+            self.decided.append((command, gone))
+        return result
+
+    @classmethod
+    def forget(cls) -> None:
+        """Tell only of what comes from here on."""
+        cls.decided.clear()
+        cls.refused.clear()
+
+
 class World:
-    """One seeded history. ``believed`` is the fsync mode whose promises are checked (another one is a sabotage)."""
+    """One seeded history. ``believed`` is the fsync mode whose promises are checked (another one is a sabotage).
+
+    ``limited`` gives each life a memory limit of its own, which needs a ``WatchedRoom``.
+    """
 
     def __init__(
-        self, seed: int, mode: FsyncMode, *, believed: FsyncMode | None = None, sabotage: tuple[Fault, ...] = ()
+        self,
+        seed: int,
+        mode: FsyncMode,
+        *,
+        believed: FsyncMode | None = None,
+        sabotage: tuple[Fault, ...] = (),
+        limited: bool = False,
     ) -> None:
         self.rng = Random(seed)
         self.clock = ManualClock()
@@ -80,6 +145,8 @@ class World:
         self.mode = mode
         self.believed = believed or mode
         self.sabotage = sabotage
+        self.limited = limited
+        self.evicted: list[bytes] = []
         self.time = trio.testing.MockClock()
         # The states since the last recovery, oldest first; the store may come back in any from `surely` on after a
         # power cut, from `acknowledged` on after the end of the process alone.
@@ -88,6 +155,7 @@ class World:
         self.surely = 0
         self.digests: dict[int, int] = {}
         self.unsynced_may_be_gone = False
+        self.may_write_anything = False
 
     def run(self, lives: int) -> None:
         """Live through the history; raises ``BrokenPromiseError`` (or another assertion) where a promise is broken."""
@@ -101,6 +169,7 @@ class World:
     def _one_life(self) -> None:
         self.fs.faults[:] = [*self.sabotage, *self._random_faults()]
         capacity = self.rng.random() < 0.1
+        self.may_write_anything = not (self.fs.faults or capacity)
         if capacity:
             self.fs.capacity_bytes = self.rng.randrange(500, 6_000)
         try:
@@ -113,6 +182,7 @@ class World:
         else:
             self._end(power_cut=self.rng.random() < 0.3)
         self.fs.capacity_bytes = None
+        self.may_write_anything = False
 
     def _end(self, *, power_cut: bool, disk_failed: bool = False) -> None:
         self.unsynced_may_be_gone = power_cut or disk_failed
@@ -170,8 +240,24 @@ class World:
             snapshots=SNAPSHOTS,
             hop=_inline,
             fold=self._fold,
+            memory_limit=self._random_limit() if self.limited else MemoryLimit(),
         )
+        self._watch_evictions(store.memory)
         return store
+
+    def _random_limit(self) -> MemoryLimit:
+        return MemoryLimit(self.rng.choice(LIMITS_BYTES), self.rng.choice(list(Policy)))
+
+    def _watch_evictions(self, memory: Memory) -> None:
+        WatchedRoom.forget()
+        apply = memory.apply
+
+        def watched(seq: int, event: Event) -> None:
+            apply(seq, event)
+            if isinstance(event, EntryEvicted):
+                self.evicted.append(event.key)
+
+        memory.apply = watched
 
     async def _fold(self, request: FoldRequest) -> FoldReport | FoldFailure:
         """A fold as a process: whatever it does to the disk before it is killed, stays."""
@@ -214,23 +300,49 @@ class World:
             with suppress(SnapshotError, UnavailableError, LogFailedError):
                 await store.take_snapshot()
         elif choice < 0.95:
-            await self._let_time_pass(self.rng.choice([1, 15, 120, 1_000, 6_000]))
+            await self._let_time_pass(store, self.rng.choice([1, 15, 120, 1_000, 6_000]))
         else:
             self.clock.step_wall(self.rng.choice([-60_000, -500, 500, 60_000]))
         self._check_reads(store)
 
-    async def _let_time_pass(self, ms: int) -> None:
+    async def _let_time_pass(self, store: Store, ms: int) -> None:
         acknowledged = self.acknowledged
+        if self.limited:
+            # Who has not begun to wait is not woken by the time.
+            await trio.testing.wait_all_tasks_blocked()
+        evicted_before = len(self.evicted)
         self.clock.advance(ms)
         self.time.jump(ms / 1000)
-        await trio.testing.wait_all_tasks_blocked()
+        try:
+            await trio.testing.wait_all_tasks_blocked()
+        except BaseException:
+            self._note_excess_that_may_be_gone()
+            raise
+        self._note_excess(self.evicted[evicted_before:])
+        if ms > EVICTED_WITHIN_MS and self.may_write_anything:
+            self._check_no_excess(store)
         if self.believed is FsyncMode.PERIODIC and ms > 10:
             self.surely = max(self.surely, acknowledged)
+
+    def _note_excess(self, gone: list[bytes]) -> None:
+        """Time has passed, and the evictor has taken what was over the limit."""
+        WatchedRoom.forget()
+        if gone:
+            self.states.append(self.states[-1].without(gone))
+            self.acknowledged = len(self.states) - 1
+            if self.believed is FsyncMode.ALWAYS:
+                self.surely = self.acknowledged
+
+    def _note_excess_that_may_be_gone(self) -> None:
+        for _, gone in WatchedRoom.decided:
+            self.states.append(self.states[-1].without(gone))
+        WatchedRoom.forget()
 
     async def _burst(self, store: Store) -> None:
         """Some commands at once; then the states they lead to, in the order in which they were sent."""
         sent: list[tuple[Write[object], list[object]]] = []
         now_ms = store.now_ms()
+        used_before = store.memory_bytes
 
         async def send(command: Write[object]) -> None:
             outcome: list[object] = []
@@ -245,19 +357,25 @@ class World:
                 for _ in range(self.rng.randrange(1, 6)):
                     nursery.start_soon(send, self._random_command(now_ms))
         finally:
+            evicted_for = {id(command): gone for command, gone in WatchedRoom.decided}
+            refused = set(map(id, WatchedRoom.refused))
+            WatchedRoom.forget()
             for command, outcome in sent:
-                self._note(command, outcome, now_ms)
+                if id(command) not in refused:
+                    self._note(command, outcome, now_ms, evicted_for.get(id(command), []))
+        deadlines = sum(isinstance(command, GetTouch | Expire | Persist | Set | SetMany) for command, _ in sent)
+        self._check_memory(store, used_before, deadlines)
         self.digests[store.keyspace.seq] = store.keyspace.digest
 
-    def _note(self, command: Write[object], outcome: list[object], now_ms: int) -> None:
-        state = Model(self.states[-1].entries)
+    def _note(self, command: Write[object], outcome: list[object], now_ms: int, gone: list[bytes]) -> None:
+        state = self.states[-1].without(gone)
         if outcome and isinstance(outcome[0], UnavailableError):
             return
         if not outcome or isinstance(outcome[0], LogFailedError):
             state.carry_out(command, now_ms, lambda: UNKNOWN)
             self.states.append(state)
             return
-        self.states.append(self.states[-1].after(command, outcome[0], now_ms))
+        self.states.append(state.after(command, outcome[0], now_ms))
         self.acknowledged = len(self.states) - 1
         if self.believed is FsyncMode.ALWAYS:
             self.surely = self.acknowledged
@@ -277,6 +395,18 @@ class World:
             raise BrokenPromiseError("a reader does not see what was acknowledged, or sees more")
         if (count := store.keyspace.count(b"", now_ms)) != len(acknowledged):
             raise BrokenPromiseError(f"count says {count} of {len(acknowledged)}")
+
+    def _check_memory(self, store: Store, used_before: int, deadlines: int) -> None:
+        """No write makes the store larger than it may be; deadlines may move, and take their places all the same."""
+        limit = store.memory_limit.max_bytes
+        if limit is not None and store.memory_bytes > max(limit, used_before) + deadlines * DEADLINE_BYTES:
+            raise BrokenPromiseError(f"{store.memory_bytes} bytes are taken, {limit} may be; before, {used_before}")
+
+    def _check_no_excess(self, store: Store) -> None:
+        """The evictor has been there."""
+        memory = store.memory
+        if memory.excess_bytes and memory.order is not None and next(memory.order.victims(), None) is not None:
+            raise BrokenPromiseError(f"{memory.excess_bytes} bytes are over the limit, and something could go")
 
     def _check_recovered(self, store: Store) -> None:
         now_ms = store.now_ms()

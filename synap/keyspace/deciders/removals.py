@@ -1,7 +1,7 @@
 """Entries that go: because a client says so, or because their time has come."""
 
-from synap.commands import Delete, DeleteMany, DeletePrefix, GetDelete, PurgeExpired
-from synap.errors import InvalidValueError
+from synap.commands import Delete, DeleteMany, DeletePrefix, Flush, GetDelete, PurgeExpired
+from synap.errors import FlushOffError, InvalidValueError
 from synap.keyspace.deciders.look import entry_at
 from synap.keyspace.limits import Limits
 from synap.keyspace.overlay import Overlay
@@ -43,9 +43,20 @@ def delete_prefix(command: DeletePrefix, overlay: Overlay, limits: Limits) -> in
     if not command.prefix:
         raise InvalidValueError("prefix must not be empty")
     limits.check_key(command.prefix)
-    count = overlay.count(command.prefix)
+    return _delete_below(command.prefix, overlay)
+
+
+def flush(_: Flush, overlay: Overlay, limits: Limits) -> int:
+    """See ``Flush``. Every key begins with the empty prefix."""
+    if not limits.flush_allowed:
+        raise FlushOffError
+    return _delete_below(b"", overlay)
+
+
+def _delete_below(prefix: bytes, overlay: Overlay) -> int:
+    count = overlay.count(prefix)
     if count:
-        overlay.delete_prefix(command.prefix)
+        overlay.delete_prefix(prefix)
     return count
 
 

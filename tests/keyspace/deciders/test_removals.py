@@ -2,10 +2,10 @@
 
 import pytest
 
-from synap.commands import Delete, DeleteMany, DeletePrefix, GetDelete, Kind, PurgeExpired, Write
-from synap.errors import InvalidKeyError, InvalidValueError
+from synap.commands import Delete, DeleteMany, DeletePrefix, Flush, GetDelete, Kind, PurgeExpired, Write
+from synap.errors import FlushOffError, InvalidKeyError, InvalidValueError
 from synap.events import EntryDeleted, EntryExpired, Event, PrefixDeleted
-from synap.keyspace import Keyspace, Overlay, decide
+from synap.keyspace import Keyspace, Limits, Overlay, decide
 from synap.keyspace.deciders.removals import PURGE_MAX_BYTES
 from synap.results import Found
 from tests.keyspace.build import DUE, LIMITS, NOW, PLAIN, TIMED, carry_out, keyspace_of, put, refuse, set_text
@@ -57,6 +57,36 @@ def test_read_and_remove(keyspace: Keyspace, key: bytes, found: Found | None) ->
 
 def test_one_wrong_key_refuses_the_deletion_of_all(keyspace: Keyspace) -> None:
     assert isinstance(refuse(keyspace, DeleteMany((PLAIN, b""))), InvalidKeyError)
+
+
+# --- flushing --------------------------------------------------------------------------------------------
+
+FLUSH_ALLOWED = Limits(flush_allowed=True)
+
+
+def test_a_flush_is_refused_unless_it_is_allowed(keyspace: Keyspace) -> None:
+    assert isinstance(refuse(keyspace, Flush()), FlushOffError)
+
+
+def test_a_flush_takes_everything_and_counts_the_living() -> None:
+    keyspace = keyspace_of(put(b"a"), put(b"b", b"", NOW), put(b"c", b"", NOW + 1))
+    overlay = Overlay(keyspace, NOW)
+    overlay.set(b"d", Kind.TEXT, b"in the batch", None)
+    assert decide(Flush(), overlay, FLUSH_ALLOWED) == 3
+    assert overlay.events[1:] == [PrefixDeleted(b"")]
+    assert (overlay.count(b""), overlay.live(b"a"), overlay.stored(b"d")) == (0, None, None)
+    assert decide(Flush(), overlay, FLUSH_ALLOWED) == 0
+    overlay.set(b"e", Kind.TEXT, b"behind it", None)
+    assert overlay.count(b"") == 1
+    for seq, event in enumerate(overlay.events, keyspace.seq + 1):
+        keyspace.apply(seq, event)
+    assert list(keyspace.tree.keys()) == [b"e"]
+    assert keyspace.digest == keyspace_of(*[put(b"x")] * 4, PrefixDeleted(b""), put(b"e", b"behind it")).digest
+
+
+def test_a_flush_of_nothing_is_no_event() -> None:
+    overlay = Overlay(keyspace_of(), NOW)
+    assert (decide(Flush(), overlay, FLUSH_ALLOWED), overlay.events) == (0, [])
 
 
 # --- purging ---------------------------------------------------------------------------------------------

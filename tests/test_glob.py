@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from synap.keyspace import glob
-from synap.keyspace.glob import compile_glob, literal_prefix
+from synap import glob
+from synap.glob import compile_glob, literal_prefix
 
 
 @pytest.mark.parametrize(
