@@ -1,13 +1,18 @@
 """README's examples do what README says."""
 
 import re
+from functools import partial
 from pathlib import Path
 
-from synap.config import Settings, load_settings
+import httpx
+import trio
+from fastapi import FastAPI
+
 from tests.contract.client import Client
 from tests.contract.test_seed_examples import needs_curl, run
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def examples() -> list[tuple[str, str]]:
@@ -22,6 +27,13 @@ def without_the_time(answer: str) -> str:
     return re.sub(r'("ttl(?:_ms)?":)\d+', r"\1…", answer.strip())
 
 
+def typed(block: str, port: int) -> dict[str, object]:
+    """What is defined when a block of Python was typed, but for the port."""
+    defined: dict[str, object] = {"__name__": "readme"}
+    exec(compile(block.replace(":15500", f":{port}"), "README.md", "exec"), defined)  # noqa: S102
+    return defined
+
+
 @needs_curl
 async def test_the_two_minutes(client: Client) -> None:
     assert len(examples()) == 5
@@ -29,8 +41,18 @@ async def test_the_two_minutes(client: Client) -> None:
         assert without_the_time(await run(client, command)) == without_the_time(answer)
 
 
-def test_the_settings_shown_are_the_defaults(tmp_path: Path) -> None:
-    (shown,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
-    file = tmp_path / "synap.yml"
-    file.write_text(shown, encoding="utf-8")
-    assert load_settings(file, {}) == Settings()
+async def test_the_client(client: Client) -> None:
+    (block,) = (block for block in PYTHON if "SynapClient" in block)
+    await trio.to_thread.run_sync(partial(typed, block, client.port))
+    assert (await client.get("/kv/get/session:123")).json == "…"
+
+
+async def test_the_application(client: Client) -> None:
+    (block,) = (block for block in PYTHON if "FastAPI" in block)
+    app = typed(block, client.port)["app"]
+    assert isinstance(app, FastAPI)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://app.test") as browser:
+        response = await browser.post("/login?user=ada")
+    assert response.status_code == 200
+    assert "HttpOnly" in response.headers["set-cookie"]
+    assert (await client.get("/kv/count")).field("count") == 1

@@ -11,18 +11,25 @@ through ``respond_to_error``, and every response leaves through ``finish``.
 ``query``     the parameters of a query
 ``cursor``    where a scan goes on
 ``media_type``  what a body is declared to be
-``bodies``    the shapes of JSON bodies
+``bodies``    the shapes of the JSON bodies of requests
+``answers``   those of answers
 ``decoding``  how bytes become them
 ``values``    JSON values to stored bytes and back
 ``raw``       values as bodies of their own
 ``precondition``   If-Match and If-None-Match
 ``origin``    whether a web page may write
+``host``      under which name the server may be asked for
+``cors``      which web pages of other origins may use the API
+``credentials``  who a request says it comes from
+``permission``   who may have which wish granted
 ``ttl``       times to exact milliseconds
 ``endpoints`` one function per route: request to wish, result to response; by subject
 ``router``    patterns and how a path finds its own
 ``routes``    the table of all routes
 ``render``    bodies to bytes, compression, HEAD
 ``errors``    the table of all errors
+``description``   what is said of a route, and its ``tags``
+``openapi``   what is made of that: /openapi.json, /docs and docs/rest.md
 ``service``   what the API asks of the server behind it
 ============  ==============================================================================
 """

@@ -1,253 +1,141 @@
-"""The shapes of the JSON bodies of requests and responses; ``decoding`` says how bytes become the former.
+"""The shapes of the JSON bodies of requests, and what is said of their fields; ``decoding`` says how bytes become them.
 
 Unknown fields are ignored. A field that is there must be of its type, and null is not "not there": what a
 client computed wrongly must not silently switch an option off.
+
+What ``Meta`` adds describes and checks nothing, for what ``Raw`` leaves open is checked where it is read. A test sends
+what is said to be possible.
 """
 
+from typing import Annotated
+
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Meta, Raw, UnsetType
 
-from synap.protocol.http.service import Snapshot
+from synap.protocol.http.ttl import MAX_S, MIN_S, UNITS
 
-# --- requests --------------------------------------------------------------------------------------------
+INTEGER_MAX = 2**63 - 1
+"""Counters, versions and amounts are of 64 bits."""
+
+Key = Annotated[
+    str, Meta(description="The key: text of at most 64 KiB.", extra_json_schema={"minLength": 1, "maxLength": 65_536})
+]
+Value = Annotated[
+    Raw,
+    Meta(description="Any JSON. A string is kept as text, everything else as the JSON it is. At most 8 MiB."),
+]
+Ttl = Annotated[
+    Raw,
+    Meta(
+        description="Seconds to live; decimals are possible. Without it, the value stays.",
+        extra_json_schema={"type": "number", "minimum": MIN_S, "maximum": MAX_S},
+    ),
+]
+Version = Annotated[
+    int,
+    Meta(
+        description="Write only if the key is at this version; 0: if there is no such key.",
+        extra_json_schema={"minimum": 0, "maximum": INTEGER_MAX},
+    ),
+]
+
+
+def _option(says: str) -> Meta:
+    return Meta(description=says)
 
 
 class Expiry(msgspec.Struct, frozen=True):
-    """The longer way to say when a value ends; ``type`` is one of ``ttl.UNITS``."""
+    """The longer way to say when a value ends: a time from now on, or a point in time since the epoch (``unix``)."""
 
-    type: str
-    value: Raw
+    type: Annotated[str, Meta(description="The unit.", extra_json_schema={"enum": list(UNITS)})]
+    value: Annotated[Raw, Meta(description="So many of them.", extra_json_schema={"type": "number", "minimum": 0})]
 
 
 class SetBody(msgspec.Struct, frozen=True):
-    """POST /kv/set."""
+    """What to set, for how long, and on which condition."""
 
-    key: str
-    value: Raw
-    ttl: Raw | UnsetType = UNSET
-    expiry: Expiry | UnsetType = UNSET
-    nx: bool = False
-    xx: bool = False
-    keepttl: bool = False
-    get: bool = False
-    if_version: int | UnsetType = UNSET
+    key: Key
+    value: Value
+    ttl: Ttl | UnsetType = UNSET
+    expiry: Annotated[Expiry, _option("Takes the place of `ttl`.")] | UnsetType = UNSET
+    nx: Annotated[bool, _option("Set it only if the key is missing.")] = False
+    xx: Annotated[bool, _option("Set it only if the key is there.")] = False
+    keepttl: Annotated[bool, _option("Leave the deadline as it is.")] = False
+    get: Annotated[bool, _option("Answer with the old value as well.")] = False
+    if_version: Version | UnsetType = UNSET
 
 
 class PairBody(msgspec.Struct, frozen=True):
     """One of the pairs of a batch write."""
 
-    key: str
-    value: Raw
-    ttl: Raw | UnsetType = UNSET
+    key: Key
+    value: Value
+    ttl: Ttl | UnsetType = UNSET
 
 
 class PairsBody(msgspec.Struct, frozen=True):
-    """POST /kv/mset and /kv/msetnx. A pair may also be an array of key and value."""
+    """Keys with their values. A pair may also be an array of key and value."""
 
-    pairs: list[PairBody | tuple[str, Raw]]
+    pairs: list[PairBody | tuple[Key, Value]]
 
 
 class KeysBody(msgspec.Struct, frozen=True):
-    """POST /kv/mget and /kv/mdel."""
+    """Keys, of which each may stand there more than once."""
 
-    keys: list[str]
+    keys: list[Key]
 
 
 class TtlBody(msgspec.Struct, frozen=True):
-    """POST /kv/expire/{key}."""
+    """How long the value shall still live."""
 
-    ttl: Raw
+    ttl: Annotated[
+        Raw,
+        Meta(
+            description="Seconds to live from now on; decimals are possible. 0 ends the key at once.",
+            extra_json_schema={"type": "number", "minimum": 0, "maximum": MAX_S},
+        ),
+    ]
 
 
 class ValueBody(msgspec.Struct, frozen=True):
-    """POST /kv/getset/{key}."""
+    """A value."""
 
-    value: Raw
+    value: Value
 
 
 class TextBody(msgspec.Struct, frozen=True):
-    """POST /kv/append/{key}. Text only: a number or an object has no end to write behind."""
+    """Text only: a number or an object has no end to write behind."""
 
-    value: str
+    value: Annotated[str, Meta(description="The text to write behind what is there.")]
 
 
 class RangeBody(msgspec.Struct, frozen=True):
-    """POST /kv/setrange/{key}."""
+    """Where to write what."""
 
-    offset: int
-    value: str
+    offset: Annotated[
+        int,
+        Meta(
+            description="The byte to begin at, written without decimals. What lies before it is filled up with zeros.",
+            extra_json_schema={"minimum": 0},
+        ),
+    ]
+    value: Annotated[str, Meta(description="The text to write there.")]
 
 
 class AmountBody(msgspec.Struct, frozen=True):
-    """POST /kv/incrby/{key} and /kv/decrby/{key}."""
+    """By how much."""
 
-    amount: int
+    amount: Annotated[
+        int,
+        Meta(
+            description="How much to add or subtract; may be negative. Written without decimals.",
+            extra_json_schema={"minimum": -INTEGER_MAX, "maximum": INTEGER_MAX},
+        ),
+    ]
 
 
 class DestinationBody(msgspec.Struct, frozen=True):
-    """POST /key/{key}/rename, /renamenx and /copy; ``replace`` is of no concern to the first two."""
+    """The other name."""
 
-    destination: str
-    replace: bool = False
-
-
-# --- responses -------------------------------------------------------------------------------------------
-
-
-class SetResult(msgspec.Struct, frozen=True):
-    """``version`` is what the key is at now; ``old_value`` is there if it was asked for and there was one."""
-
-    success: bool
-    key: str
-    written: bool
-    version: int
-    old_value: Raw | UnsetType = UNSET
-
-
-class DeleteResult(msgspec.Struct, frozen=True):
-    """Whether the key was there."""
-
-    deleted: bool
-    key: str
-
-
-class DeletedCount(msgspec.Struct, frozen=True):
-    """How many keys were deleted."""
-
-    deleted: int
-
-
-class ExistsResult(msgspec.Struct, frozen=True):
-    """Whether the key is there."""
-
-    exists: bool
-
-
-class KeyExistsResult(msgspec.Struct, frozen=True):
-    """Whether this key is there."""
-
-    key: str
-    exists: bool
-
-
-class KeyTypeResult(msgspec.Struct, frozen=True):
-    """What Redis would say the key holds: "string", or "none" where it is missing."""
-
-    key: str
-    type: str
-
-
-class RandomKeyResult(msgspec.Struct, frozen=True):
-    """Any key, null where there is none."""
-
-    key: str | None
-
-
-class DestinationResult(msgspec.Struct, frozen=True):
-    """Whether ``destination`` now holds what ``source`` held."""
-
-    success: bool
-    source: str
-    destination: str
-
-
-class MemoryResult(msgspec.Struct, frozen=True):
-    """What an entry takes of the memory, for a program and for a person."""
-
-    key: str
-    bytes: int
-    human: str
-
-
-class IntegerResult(msgspec.Struct, frozen=True):
-    """The number that the key holds now."""
-
-    value: int
-
-
-class LengthResult(msgspec.Struct, frozen=True):
-    """How long the value is, in bytes."""
-
-    length: int
-
-
-class KeysResult(msgspec.Struct, frozen=True):
-    """Keys that match; ``truncated`` where there are more than the limit."""
-
-    keys: list[str]
-    truncated: bool
-
-
-class ScanResult(msgspec.Struct, frozen=True):
-    """A page of keys; ``cursor`` asks for the next, null at the end."""
-
-    keys: list[str]
-    cursor: str | None
-
-
-class CountResult(msgspec.Struct, frozen=True):
-    """How many keys there are."""
-
-    count: int
-
-
-class ValuesResult(msgspec.Struct, frozen=True):
-    """The values of a batch read, null for each key that is missing."""
-
-    values: list[Raw]
-
-
-class SuccessResult(msgspec.Struct, frozen=True):
-    """It was done."""
-
-    success: bool
-
-
-class DeadlineResult(msgspec.Struct, frozen=True):
-    """Whether the key was there, so that its deadline could be changed. Both say the same."""
-
-    success: bool
-    result: bool
-
-
-class TtlResult(msgspec.Struct, frozen=True):
-    """The time left in whole seconds, rounded down, and in ms; -1 without a deadline, -2 where missing."""
-
-    ttl: int
-    ttl_ms: int
-
-
-class SnapshotTaken(msgspec.Struct, frozen=True):
-    """A snapshot is durable at this path: the state after event ``seq``."""
-
-    success: bool
-    message: str
-    snapshot_path: str
-    seq: int
-
-
-class SnapshotsResult(msgspec.Struct, frozen=True):
-    """The snapshots, oldest first."""
-
-    snapshots: tuple[Snapshot, ...]
-
-
-class EventBody(msgspec.Struct, frozen=True):
-    """What event ``seq`` changed; see ``results.Change``. ``prefix`` is there where all keys under it went at once."""
-
-    seq: int
-    time_ms: int
-    type: str
-    cause: str
-    key: str | None
-    prefix: str | UnsetType = UNSET
-    version: int | None = None
-    deadline_ms: int | None = None
-    value: Raw | UnsetType = UNSET
-
-
-class EventsResult(msgspec.Struct, frozen=True):
-    """What happened, in order; ``seq`` is what ``after`` has to say the next time."""
-
-    events: list[EventBody]
-    seq: int
+    destination: Annotated[str, Meta(description="The other key.", extra_json_schema={"minLength": 1})]
+    replace: Annotated[bool, _option("Write over what is there. Matters to `copy` only.")] = False

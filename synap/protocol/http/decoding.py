@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
-from synap.errors import MalformedRequestError, WrongShapeError
+from synap.errors import MalformedRequestError, MissingFieldError, WrongShapeError
 from synap.protocol.http.media_type import check_json
 from synap.protocol.http.message import Request
 
@@ -28,6 +28,7 @@ _TYPE_NAMES = {
 
 _FIELDS = {
     "amount": "an integer",
+    "command": "a string",
     "destination": "a string",
     "key": "a string",
     "keys": "an array of strings",
@@ -50,10 +51,18 @@ def decode(request: Request, shape: type[Body]) -> Body:
         raise MalformedRequestError("a JSON body is needed", field="body")
     # Raw parts are checked as JSON but not as UTF-8, so that comes first.
     check_text(request.body)
+    return decode_json(request.body, shape)
+
+
+def decode_json(text: bytes, shape: type[Body], whole: str = "body") -> Body:
+    """JSON that is UTF-8, as the shape that is expected; ``whole`` is what a client calls all of it.
+
+    Raises ``MalformedRequestError`` or ``WrongShapeError``.
+    """
     try:
-        return msgspec.json.decode(request.body, type=shape)
+        return msgspec.json.decode(text, type=shape)
     except msgspec.ValidationError as cause:
-        raise _wrong_shape(str(cause)) from cause
+        raise _wrong_shape(str(cause), whole) from cause
     except msgspec.DecodeError as cause:
         raise MalformedRequestError(_why_malformed(str(cause)), field="body") from cause
     except RecursionError as cause:
@@ -76,20 +85,20 @@ def _why_malformed(said: str) -> str:
     return f"the body is not JSON: {matched['why']} near byte {matched['byte']}"
 
 
-def _wrong_shape(said: str) -> WrongShapeError:
+def _wrong_shape(said: str, whole: str) -> WrongShapeError:
     """What the parser said of JSON that does not fit ("Expected `str`, got `int` - at `$.key`"), in parts."""
     what, _, path = said.partition(" - at `$")
     field = path.rstrip("`").lstrip(".")
     missing = _MISSING.fullmatch(what)
     if missing is not None:
         name = missing["name"]
-        return WrongShapeError(f"{field}.{name}".lstrip("."), _FIELDS[name], "the field is missing")
+        return MissingFieldError(f"{field}.{name}".lstrip("."), _FIELDS[name])
     expected = _EXPECTED.fullmatch(what)
     if expected is None:
-        return WrongShapeError(field or "body", "another value", what.lower())
+        return WrongShapeError(field or whole, "another value", what.lower())
     wanted = _TYPES.sub(lambda quoted: _named(quoted[1]), expected["expected"])
     found = "something else" if expected["got"] is None else _named(expected["got"])
-    return WrongShapeError(field or "body", wanted, f"got {found}")
+    return WrongShapeError(field or whole, wanted, f"got {found}")
 
 
 def _named(types: str) -> str:

@@ -1,8 +1,8 @@
 """What each error is over HTTP: one table, and the body made from it.
 
 The body is ``{"error": sentence, "code": status, "type": name}`` and, where the error carries them, ``field``,
-``expected``, ``limit``, ``unit``, ``current_version``. Names are stable: clients branch on them. Any 5xx also
-has ``outcome``: "not_written", or "unknown" where the write may or may not have happened.
+``expected``, ``limit``, ``unit``, ``current_version``, ``needs``. Names are stable: clients branch on them. Any 5xx
+also has ``outcome``: "not_written", or "unknown" where the write may or may not have happened.
 """
 
 import msgspec
@@ -35,14 +35,20 @@ TABLE: dict[type[BaseException], Shown] = {
     errors.MissingKeyError: Shown(404, "missing_key"),
     errors.KeyExistsError: Shown(409, "key_exists"),
     errors.VersionMismatchError: Shown(412, "version_mismatch"),
+    errors.FlushOffError: Shown(403, "flush_off"),
     errors.MalformedRequestError: Shown(400, "malformed_request"),
     errors.InvalidParameterError: Shown(400, "invalid_parameter"),
+    errors.NotAuthenticatedError: Shown(401, "not_authenticated"),
+    errors.NotPermittedError: Shown(403, "not_permitted"),
     errors.CrossOriginError: Shown(403, "cross_origin"),
     errors.UnknownRouteError: Shown(404, "unknown_route"),
     errors.MethodNotAllowedError: Shown(405, "method_not_allowed"),
     errors.RequestTimeoutError: Shown(408, "request_timeout"),
     errors.UnsupportedMediaTypeError: Shown(415, "unsupported_media_type"),
+    errors.UnknownCommandError: Shown(400, "unknown_command"),
+    errors.ForeignHostError: Shown(421, "foreign_host"),
     errors.WrongShapeError: Shown(422, "wrong_shape"),
+    errors.TooManyFailuresError: Shown(429, "too_many_failures"),
     errors.StreamVersionError: Shown(505, "http_version", _NOT_WRITTEN),
     errors.HeadersTooLargeError: Shown(431, "headers_too_large"),
     errors.TrimmedError: Shown(410, "trimmed"),
@@ -50,6 +56,7 @@ TABLE: dict[type[BaseException], Shown] = {
     errors.NotReadyError: Shown(503, "not_ready", _NOT_WRITTEN),
     errors.OverloadedError: Shown(503, "overloaded", _NOT_WRITTEN),
     errors.DiskFullError: Shown(507, "disk_full", _NOT_WRITTEN),
+    errors.MemoryLimitError: Shown(507, "memory_limit", _NOT_WRITTEN),
     errors.UnavailableError: Shown(503, "unavailable", _NOT_WRITTEN),
     errors.SnapshotsOffError: Shown(409, "snapshots_off"),
     errors.SnapshotNoRoomError: Shown(507, "disk_full", _NOT_WRITTEN),
@@ -64,6 +71,13 @@ _OUTCOMES = {
     _NOT_WRITTEN: "nothing was written",
     _UNKNOWN: "whether the write happened is unknown",
 }
+
+
+_CHALLENGES = (
+    (b"www-authenticate", b'Bearer realm="synap"'),
+    (b"www-authenticate", b'Basic realm="synap", charset="UTF-8"'),
+)
+"""What a client may come with (RFC 6750 and RFC 7617)."""
 
 
 def show(error: Exception) -> Shown:
@@ -106,6 +120,8 @@ def _details(error: Exception) -> dict[str, object]:
             details |= {"limit": error.limit, "unit": "bytes"}
         case errors.VersionMismatchError():
             details["current_version"] = error.current
+        case errors.NotPermittedError():
+            details["needs"] = error.needs
         case errors.TrimmedError():
             details["earliest_seq"] = error.earliest_seq
     return details
@@ -113,7 +129,9 @@ def _details(error: Exception) -> dict[str, object]:
 
 def _headers(error: Exception) -> tuple[tuple[bytes, bytes], ...]:
     match error:
-        case errors.UnavailableError():
+        case errors.NotAuthenticatedError():
+            return _CHALLENGES
+        case errors.UnavailableError() | errors.TooManyFailuresError():
             return ((b"retry-after", b"%d" % error.retry_after_s),)
         case errors.LogConflictError():
             return ((b"retry-after", b"1"),)

@@ -8,10 +8,30 @@ client that sent a condition must not be written for without one.
 import re
 
 from synap.errors import InvalidParameterError
+from synap.protocol.http.description import Field
 from synap.protocol.http.message import Request, header
 
 _VERSION = re.compile(rb'"([0-9]{1,19})"')
 _NO_KEY = 0
+
+IF_MATCH = Field(
+    "If-Match",
+    "Only if the key is at this version (its ETag).",
+    {"type": "string", "pattern": '^"[0-9]{1,19}"$'},
+    example='"17"',
+)
+IF_NONE_MATCH = Field("If-None-Match", "`*`: only if there is no such key.", {"type": "string", "const": "*"})
+ON_A_WRITE = (IF_MATCH, IF_NONE_MATCH)
+"""The conditions of every write of one key."""
+
+ON_A_READ = (
+    Field(
+        "If-None-Match",
+        "ETags that the client has already; 304 without the value where one of them is the current one.",
+        {"type": "string"},
+        example='"17"',
+    ),
+)
 
 
 def refuse_condition(request: Request) -> None:

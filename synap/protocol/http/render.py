@@ -32,6 +32,7 @@ _NO_STORE = (b"cache-control", b"no-store")
 _NO_SNIFF = (b"x-content-type-options", b"nosniff")
 """What a client stored is whatever it likes; a browser must not run it as a page of this origin."""
 
+_NO_CONTENT = 204
 _NOT_MODIFIED = 304
 
 _encode = msgspec.json.Encoder().encode
@@ -92,8 +93,8 @@ def finish(method: str, headers: Headers, response: Response) -> Response:
         size_bytes = response.stream.size_bytes
         length = () if size_bytes is None else ((b"content-length", b"%d" % size_bytes),)
         return Response(response.status, (*response.headers, *length), b"", response.stream)
-    if response.status == _NOT_MODIFIED:
-        # A length would be that of the body it stands for, which is not here (RFC 9110, 8.6).
+    if response.status in {_NO_CONTENT, _NOT_MODIFIED}:
+        # A length would be that of the body it stands for, which is not here, or must not stand (RFC 9110, 8.6).
         return response
     body, extra = response.body, []
     if len(body) >= _COMPRESS_MIN_BYTES:

@@ -1,7 +1,9 @@
 """The table of all routes. A new operation is a row here and a function in ``endpoints``."""
 
+from synap.protocol.http.command.envelope import refuse
 from synap.protocol.http.endpoints import (
     batches,
+    command,
     deadlines,
     entries,
     events,
@@ -12,6 +14,7 @@ from synap.protocol.http.endpoints import (
     text,
     values,
 )
+from synap.protocol.http.openapi.documents import with_documents
 from synap.protocol.http.router import Endpoint, Match, Route, Router
 
 
@@ -23,7 +26,7 @@ def _both_ways(method: str, operation: str, endpoint: Endpoint) -> tuple[Route, 
     )
 
 
-ROUTES = (
+_API = (
     Route("POST", "/kv/set", entries.set_value),
     Route("GET", "/kv/get/{key}", entries.get),
     Route("DELETE", "/kv/del/{key}", entries.delete),
@@ -60,14 +63,20 @@ ROUTES = (
     Route("POST", "/kv/mget", batches.get_many),
     Route("POST", "/kv/mdel", batches.delete_many),
     Route("GET", "/events", events.events),
+    Route("POST", "/api/v1/command", command.carry_out, refuse),
     Route("GET", "/kv/stats", server.stats),
     Route("GET", "/health", server.health),
     Route("GET", "/ready", server.readiness),
     Route("GET", "/metrics", server.metrics),
+    Route("GET", "/info", server.info),
+    Route("GET", "/slowlog", server.slowlog),
+    Route("POST", "/slowlog/clear", server.clear_slowlog),
     Route("POST", "/snapshot", server.take_snapshot),
     Route("GET", "/snapshots", server.snapshots),
     Route("GET", "/admin/backup", server.backup),
 )
+
+ROUTES = with_documents(_API)
 
 _router = Router(ROUTES)
 

@@ -6,11 +6,13 @@ asked. Whatever answers all three is a ``Service``; the API knows no more of the
 """
 
 from collections.abc import Awaitable, Callable
+from enum import IntEnum
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
-from synap.commands import Command
+from synap.commands import Command, Query, Write
+from synap.protocol.http.info import Info
 from synap.protocol.http.message import Stream
 from synap.results import Change
 
@@ -56,8 +58,9 @@ class Operations(msgspec.Struct, frozen=True):
 class Stats(msgspec.Struct, frozen=True):
     """The state of the store in numbers.
 
-    ``memory_bytes`` is what keys, values and their tree take; ``total_memory_bytes`` is the resident set of
-    the process; ``hit_rate`` goes from 0 to 1 (0 before the first read); ``seq`` is the last event's.
+    ``memory_bytes`` is what keys, values, their tree and the order of eviction take, ``max_memory_bytes`` what they may
+    (null: no limit); ``total_memory_bytes`` is the resident set of the process; ``hit_rate`` goes from 0 to 1 (0
+    before the first read); ``seq`` is the last event's. ``expired_keys`` and ``evicted_keys`` count since the start.
     """
 
     total_keys: int
@@ -69,6 +72,8 @@ class Stats(msgspec.Struct, frozen=True):
     seq: int
     expired_keys: int
     uptime_secs: int
+    evicted_keys: int = 0
+    max_memory_bytes: int | None = None
 
 
 class Exposition(msgspec.Struct, frozen=True):
@@ -86,6 +91,26 @@ class Snapshot(msgspec.Struct, frozen=True):
     created_at: str
     seq: int
     entries: int
+
+
+class SlowEntry(msgspec.Struct, frozen=True):
+    """A command that took `duration_us`; `timestamp` is when it ended, in seconds since the epoch.
+
+    `args` are its keys, cut where they are long, and its options; of a value, only the size.
+    """
+
+    id: int
+    timestamp: int
+    duration_us: int
+    command: str
+    args: tuple[str, ...]
+
+
+class SlowEntries(msgspec.Struct, frozen=True):
+    """Slow commands, the newest first; `total` is how many are kept."""
+
+    entries: tuple[SlowEntry, ...]
+    total: int
 
 
 class Follower(Protocol):
@@ -117,6 +142,17 @@ class Service(Protocol):
 
         Raises ``CommandError`` where the command is refused, ``UnavailableError`` where it may be sent
         again, ``LogFailedError`` where its outcome is unknown. Cancelling stops the waiting, not the write.
+        """
+        ...
+
+    def look(self, query: Query[R]) -> R:
+        """Carry out a query that is no ``Walk``, as ``execute`` does, at once."""
+        ...
+
+    def begin(self, command: Write[R], on_done: Callable[[Callable[[], R]], None]) -> None:
+        """Carry out a write, as ``execute`` does, for who does not wait; raises where it is not even taken.
+
+        ``on_done`` is called once with what gives the result or raises. It must not raise itself, and not take long.
         """
         ...
 
@@ -154,6 +190,18 @@ class Service(Protocol):
         """The state of the store in numbers."""
         ...
 
+    def info(self) -> Info:
+        """All that an operator wants to know."""
+        ...
+
+    def slowlog(self, count: int) -> SlowEntries:
+        """The last commands that were slow, ``count`` at most."""
+        ...
+
+    async def clear_slowlog(self) -> int:
+        """Forget the slow commands, and say how many there were."""
+        ...
+
     def metrics(self) -> Exposition:
         """The metrics as text for Prometheus."""
         ...
@@ -167,16 +215,34 @@ class Service(Protocol):
         ...
 
 
+class Role(IntEnum):
+    """Who may have a wish granted; each role may do what those before it may."""
+
+    PUBLIC = 0
+    """Anybody, also without credentials."""
+    READER = 1
+    WRITER = 2
+    ADMIN = 3
+    """Who runs the server."""
+
+
 class Question(msgspec.Struct, Generic[R_co], frozen=True):
-    """Something to be asked of the service that is no command, and is answered without waiting."""
+    """Something to be asked of the service that is no command, and is answered without waiting.
+
+    It tells of the keys ``under`` a prefix, that is, of all where it is empty.
+    """
 
     ask: Callable[[Service], R_co]
+    needs: Role = Role.ADMIN
+    under: bytes = b""
 
 
 class Errand(msgspec.Struct, Generic[R_co], frozen=True):
-    """Something to be done by the service that changes no key, and is waited for."""
+    """Something to be done by the service that changes no key, and is waited for. Otherwise as ``Question``."""
 
     run: Callable[[Service], Awaitable[R_co]]
+    needs: Role = Role.ADMIN
+    under: bytes = b""
 
 
 Wish: TypeAlias = Command[R] | Question[R] | Errand[R]

@@ -16,11 +16,18 @@ from synap.errors import InvalidParameterError, InvalidTtlError, WrongShapeError
 
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
+_PLAIN = re.compile(r"0|[1-9][0-9]{0,8}")
+"""As nearly all are written. It is the same number without a detour over decimals, and within bounds in any unit."""
+
 _NUMBER_MAX_CHARS = 64
 """More digits than these do not make a time more exact."""
 
 _MAX_MS = 253_402_300_800_000
 """The end of the year 9999. As a deadline or as a time to live, certainly more than ten years ahead."""
+
+MIN_S = 0.001
+MAX_S = 10 * 365 * 24 * 60 * 60
+"""What is told of the limits: anything shorter is no time, and the keyspace refuses what is over ten years."""
 
 NO_DEADLINE = -1
 """Where a time is told, this one has no end."""
@@ -59,6 +66,8 @@ def of_json(number: Raw, field: str, unit_ms: int = 1000) -> int:
     session live forever that was meant to end.
     """
     text = bytes(number).decode()
+    if _PLAIN.fullmatch(text) is not None:
+        return int(text) * unit_ms
     if text[0] in _JSON_TYPES:
         raise WrongShapeError(field, "a non-negative number", f"got {_JSON_TYPES[text[0]]}")
     exact = _decimal(text, field)

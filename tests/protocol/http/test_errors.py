@@ -24,6 +24,8 @@ ROWS: list[tuple[Exception, int, str, dict[str, object]]] = [
     (errors.VersionMismatchError(1, None), 412, "version_mismatch", {"current_version": None}),
     (errors.MalformedRequestError("m", field="body"), 400, "malformed_request", {"field": "body"}),
     (errors.InvalidParameterError("p", field="limit"), 400, "invalid_parameter", {"field": "limit"}),
+    (errors.NotAuthenticatedError("wrong", "w"), 401, "not_authenticated", {"field": "authorization"}),
+    (errors.NotPermittedError("writer", "w"), 403, "not_permitted", {"needs": "writer"}),
     (errors.CrossOriginError("o"), 403, "cross_origin", {"field": "origin"}),
     (errors.UnknownRouteError("u"), 404, "unknown_route", {}),
     (errors.MethodNotAllowedError("PUT", ("GET", "HEAD")), 405, "method_not_allowed", {}),
@@ -31,12 +33,17 @@ ROWS: list[tuple[Exception, int, str, dict[str, object]]] = [
     (errors.TrimmedError(7, 12), 410, "trimmed", {"field": "after", "earliest_seq": 12}),
     (errors.UnsupportedMediaTypeError("m", field="x"), 415, "unsupported_media_type", {"field": "x"}),
     (errors.WrongShapeError("a.b", "str", "got int"), 422, "wrong_shape", {"field": "a.b", "expected": "str"}),
+    (errors.UnknownCommandError("u"), 400, "unknown_command", {"field": "command"}),
+    (errors.FlushOffError(), 403, "flush_off", {}),
+    (errors.ForeignHostError(), 421, "foreign_host", {"field": "host"}),
+    (errors.TooManyFailuresError(60), 429, "too_many_failures", {}),
     (errors.StreamVersionError("2"), 505, "http_version", {"outcome": "not_written"}),
     (errors.HeadersTooLargeError(9, 8), 431, "headers_too_large", {"limit": 8, "unit": "bytes"}),
     (errors.CommandError("c"), 400, "bad_request", {}),
     (errors.NotReadyError("n"), 503, "not_ready", {"outcome": "not_written"}),
     (errors.OverloadedError("o"), 503, "overloaded", {"outcome": "not_written"}),
     (errors.DiskFullError("d"), 507, "disk_full", {"outcome": "not_written"}),
+    (errors.MemoryLimitError(9, 8, "r"), 507, "memory_limit", {"outcome": "not_written"}),
     (errors.UnavailableError("u"), 503, "unavailable", {"outcome": "not_written"}),
     (errors.SnapshotsOffError("s"), 409, "snapshots_off", {}),
     (errors.SnapshotNoRoomError("n"), 507, "disk_full", {"outcome": "not_written"}),
@@ -73,7 +80,7 @@ def test_a_type_name_means_one_thing() -> None:
 
 def test_every_client_error_has_a_row_of_its_own() -> None:
     leaves = [leaf for branch in errors.ClientError.__subclasses__() for leaf in branch.__subclasses__()]
-    assert len(leaves) == 18
+    assert len(leaves) == 24
     assert set(leaves) <= set(TABLE)
 
 
@@ -111,6 +118,9 @@ def test_nothing_is_unknown_about_a_read() -> None:
         (errors.NotReadyError("n"), b"retry-after", b"1"),
         (errors.DiskFullError("d"), b"retry-after", b"5"),
         (errors.LogConflictError(1, 2), b"retry-after", b"1"),
+        (errors.TooManyFailuresError(60), b"retry-after", b"60"),
+        (errors.NotAuthenticatedError("wrong", "w"), b"www-authenticate", b'Bearer realm="synap"'),
+        (errors.NotPermittedError("writer", "w"), b"www-authenticate", None),
         (errors.MethodNotAllowedError("PUT", ("GET", "HEAD")), b"allow", b"GET, HEAD"),
         (errors.LogFailedError("fsync", Path("/secret"), DISK), b"retry-after", None),
         (errors.InvalidKeyError("k"), b"retry-after", None),

@@ -27,12 +27,20 @@ def test_a_foreign_page_may_not_write(method: str, target: str, origin: bytes) -
 
 def test_a_page_without_a_host_to_compare_with_may_not_either() -> None:
     with pytest.raises(CrossOriginError):
-        check_origin(request("POST", "/kv/incr/a", b"", (b"origin", b"http://localhost:15500")))
+        check_origin(request("POST", "/kv/incr/a", b"", (b"origin", b"http://localhost:15500")), frozenset())
 
 
 @pytest.mark.parametrize("origin", [b"http://localhost:15500", b"https://localhost:15500"])
 def test_the_server_s_own_pages_may(origin: bytes) -> None:
     resolve(request("POST", "/kv/incr/a", b"", HOST, (b"origin", origin)))
+
+
+def test_pages_that_are_configured_may() -> None:
+    app = b"https://app.example.com"
+    check_origin(request("POST", "/kv/incr/a", b"", HOST, (b"origin", app)), frozenset({app}))
+    for other in (b"http://app.example.com", b"https://app.example.com:8443", b"https://example.com", b"null"):
+        with pytest.raises(CrossOriginError):
+            check_origin(request("POST", "/kv/incr/a", b"", HOST, (b"origin", other)), frozenset({app}))
 
 
 def test_programs_that_are_no_browsers_may() -> None:

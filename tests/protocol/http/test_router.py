@@ -2,11 +2,23 @@ import pytest
 
 from synap.errors import MethodNotAllowedError, UnknownRouteError
 from synap.protocol.http import Call, Request
-from synap.protocol.http.router import Route, Router
+from synap.protocol.http.router import Route, Router, endpoint
+from synap.protocol.http.tags import KEYS
 
 
+@endpoint(KEYS, writes=True)
 def nothing(_: Request, __: bytes) -> Call:
+    """Do nothing
+    at all.
+
+    Now or ever.
+    """
     raise AssertionError
+
+
+def test_the_docstring_is_part_of_the_description() -> None:
+    said = nothing.description
+    assert (said.summary, said.text, said.tag, said.writes) == ("Do nothing at all", "Now or ever.", KEYS, True)
 
 
 PATTERNS = [

@@ -1,9 +1,10 @@
 """What a wish is answered with: commands by ``execute``, questions at once, errands when they are done."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import TypeVar, cast
 
-from synap.commands import Command, Count
+from synap.commands import Command, Count, Query, Write
+from synap.protocol.http.info import Info
 from synap.protocol.http.message import Stream
 from synap.protocol.http.service import (
     Errand,
@@ -14,6 +15,7 @@ from synap.protocol.http.service import (
     Question,
     Readiness,
     Service,
+    SlowEntries,
     Snapshot,
     Stats,
     answer,
@@ -36,6 +38,12 @@ class Constant:
         assert command == Count(b"a")
         return cast("R", 42)
 
+    def look(self, query: Query[R]) -> R:
+        raise AssertionError(f"nobody asks {query} without waiting")
+
+    def begin(self, command: Write[R], on_done: Callable[[Callable[[], R]], None]) -> None:
+        raise AssertionError(f"nobody begins {command}", on_done)
+
     async def take_snapshot(self) -> Snapshot:
         return SNAPSHOT
 
@@ -56,6 +64,15 @@ class Constant:
 
     def stats(self) -> Stats:
         return Stats(0, 0, 0, "none", Operations(0, 0, 0, 0, 0), 0.0, 0, 0, 0)
+
+    def info(self) -> Info:
+        return Info()
+
+    def slowlog(self, count: int) -> SlowEntries:
+        return SlowEntries((), count)
+
+    async def clear_slowlog(self) -> int:
+        return 0
 
     def metrics(self) -> Exposition:
         return Exposition(b"", "text/plain")

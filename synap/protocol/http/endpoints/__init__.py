@@ -1,7 +1,8 @@
 """One function per route: what a request wishes, and how the result is rendered.
 
 Each takes the request and the key of its path, and gives a ``Call``. Nothing here can fail except by a
-``ClientError``; nothing here waits.
+``ClientError``; nothing here waits. Its docstring is written for clients: with what the decorator says, it is what
+OpenAPI, /docs and docs/rest.md tell of the route.
 
 ============  ==============================================================================
 ``entries``   set, get, delete, exists
@@ -12,6 +13,7 @@ Each takes the request and the key of its path, and gives a ``Call``. Nothing he
 ``values``    values as bodies of their own: PUT, GET, DELETE
 ``batches``   mset, msetnx, mget, mdel
 ``listings``  keys, scan, count, and the deletion of all under a prefix
+``events``    watching: what happens to keys, as it happens
 ``server``    the server itself: health, readiness, metrics, stats, snapshots, backup
 ============  ==============================================================================
 """

@@ -4,23 +4,51 @@ from msgspec import UNSET, UnsetType
 
 from synap import commands
 from synap.errors import InvalidParameterError, WrongShapeError
-from synap.protocol.http import bodies, query, ttl
+from synap.protocol.http import answers, bodies, precondition, query, tags, ttl
 from synap.protocol.http.decoding import decode
+from synap.protocol.http.description import json_answer, json_body
 from synap.protocol.http.message import Request, Response
 from synap.protocol.http.precondition import expected_version
 from synap.protocol.http.render import json_response, value_response
-from synap.protocol.http.router import Call, call
+from synap.protocol.http.router import Call, call, endpoint
 from synap.protocol.http.values import from_json, to_json
 from synap.results import Written
 
+TOUCH = query.Seconds("touch", "Read and extend in one step: the value has this many seconds to live from now on.")
 
+
+@endpoint(
+    tags.KEYS,
+    json_answer(answers.SetResult, {"success": True, "key": "session:1", "written": True, "version": 17}),
+    body=json_body(bodies.SetBody, {"key": "session:1", "value": answers.SESSION, "ttl": 3600}),
+    fields=precondition.ON_A_WRITE,
+    writes=True,
+)
 def set_value(request: Request, _: bytes) -> Call:
-    """POST /kv/set."""
+    """Set a value.
+
+    It takes the place of what is under the key, with its deadline: without `ttl` or `expiry`, the value stays until
+    it is deleted. `nx` and `xx` exclude each other, and so do `keepttl` and a time. Where `nx` or `xx` kept the value
+    from being written, the answer is 200 with `written` false; where `if_version` or `If-Match` did, it is 412.
+    """
     body = decode(request, bodies.SetBody)
+
+    def respond(written: Written) -> Response:
+        old_value = UNSET if written.old is None else to_json(written.old)
+        result = answers.SetResult(
+            success=True, key=body.key, written=written.written, version=written.version, old_value=old_value
+        )
+        return json_response(result)
+
+    return call(to_set(body, expected_version(request)), respond)
+
+
+def to_set(body: bodies.SetBody, expected: int | None = None) -> commands.Set:
+    """The command that a body means, with the version that the headers ask for. Raises ``ClientError``."""
     _check_exclusive(body)
     kind, value = from_json(body.value)
     lifetime = _lifetime(body)
-    command = commands.Set(
+    return commands.Set(
         key=body.key.encode(),
         kind=kind,
         value=value,
@@ -30,17 +58,8 @@ def set_value(request: Request, _: bytes) -> Call:
         only_if_absent=body.nx,
         only_if_present=body.xx,
         return_old=body.get,
-        if_version=_if_version(request, body.if_version),
+        if_version=_if_version(expected, body.if_version),
     )
-
-    def respond(written: Written) -> Response:
-        old_value = UNSET if written.old is None else to_json(written.old)
-        result = bodies.SetResult(
-            success=True, key=body.key, written=written.written, version=written.version, old_value=old_value
-        )
-        return json_response(result)
-
-    return call(command, respond)
 
 
 def _lifetime(body: bodies.SetBody) -> ttl.Lifetime:
@@ -50,9 +69,8 @@ def _lifetime(body: bodies.SetBody) -> ttl.Lifetime:
     return ttl.Lifetime(ttl_ms=ttl.of_field(body.ttl, "ttl"))
 
 
-def _if_version(request: Request, given: int | UnsetType) -> int | None:
+def _if_version(expected: int | None, given: int | UnsetType) -> int | None:
     """What the body says, or the headers."""
-    expected = expected_version(request)
     if isinstance(given, UnsetType):
         return expected
     if expected is not None:
@@ -70,20 +88,36 @@ def _check_exclusive(body: bodies.SetBody) -> None:
         raise InvalidParameterError("nx: not together with xx", field="nx")
 
 
+@endpoint(tags.KEYS, answers.VALUE, query=(TOUCH,), writes=True)
 def get(request: Request, key: bytes) -> Call:
-    """GET /kv/get/{key}."""
-    touch = query.parse(request.query).get("touch")
-    if touch is None:
+    """Read a value.
+
+    What was set is what is read: text comes back as one JSON string, also where it is itself JSON. A missing or expired
+    key is no error but `null`. With `touch`, the deadline moves if that is worth it: by more than a tenth of the
+    time, or a minute; and then it needs the role writer.
+    """
+    touch_ms = TOUCH.of(query.parse(request.query))
+    if touch_ms is None:
         return call(commands.Get(key), value_response)
-    return call(commands.GetTouch(key, ttl.of_text(touch, "touch")), value_response)
+    return call(commands.GetTouch(key, touch_ms), value_response)
 
 
+@endpoint(
+    tags.KEYS,
+    json_answer(answers.DeleteResult, {"deleted": True, "key": "session:1"}),
+    fields=precondition.ON_A_WRITE,
+    writes=True,
+)
 def delete(request: Request, key: bytes) -> Call:
-    """DELETE /kv/del/{key}."""
+    """Delete a key.
+
+    Once this is answered, no crash brings the value back. A missing key is no error: `deleted` is false.
+    """
     command = commands.Delete(key, expected_version(request))
-    return call(command, lambda deleted: json_response(bodies.DeleteResult(deleted, key.decode())))
+    return call(command, lambda deleted: json_response(answers.DeleteResult(deleted, key.decode())))
 
 
+@endpoint(tags.KEYS, json_answer(answers.ExistsResult, {"exists": True}))
 def exists(_: Request, key: bytes) -> Call:
-    """GET /kv/exists/{key}."""
-    return call(commands.Exists(key), lambda there: json_response(bodies.ExistsResult(there)))
+    """Say whether a key is there."""
+    return call(commands.Exists(key), lambda there: json_response(answers.ExistsResult(there)))

@@ -1,6 +1,18 @@
 import json
 
-from synap.protocol.http.service import Errand, Exposition, Health, Operations, Question, Readiness, Snapshot, Stats
+from synap.protocol.http.info import Info, KeyspaceInfo
+from synap.protocol.http.service import (
+    Errand,
+    Exposition,
+    Health,
+    Operations,
+    Question,
+    Readiness,
+    SlowEntries,
+    SlowEntry,
+    Snapshot,
+    Stats,
+)
 from tests.protocol.http.support import answered, refused, request, resolve, wish
 
 
@@ -57,7 +69,7 @@ def test_snapshots() -> None:
 
 
 def test_stats() -> None:
-    stats = Stats(1, 2, 3, "none", Operations(4, 5, 6, 3, 1), 0.75, 9, 8, 7)
+    stats = Stats(1, 2, 3, "none", Operations(4, 5, 6, 3, 1), 0.75, 9, 8, 7, 10, 11)
     assert answered("GET", "/kv/stats", stats) == {
         "total_keys": 1,
         "memory_bytes": 2,
@@ -68,7 +80,28 @@ def test_stats() -> None:
         "seq": 9,
         "expired_keys": 8,
         "uptime_secs": 7,
+        "evicted_keys": 10,
+        "max_memory_bytes": 11,
     }
+
+
+def test_info() -> None:
+    told = Info(keyspace=KeyspaceInfo(3))
+    assert answered("GET", "/info", told) == {"keyspace": {"keys": 3}}
+    assert answered("GET", "/info?section=keyspace", told) == {"keyspace": {"keys": 3}}
+    sentence = "section: expected one of server, memory, stats, persistence, keyspace"
+    assert refused("GET", "/info?section=x") == (400, "section", sentence)
+
+
+def test_slowlog() -> None:
+    slow = SlowEntries((SlowEntry(1, 2, 3, "get", ("a",)),), 7)
+    assert answered("GET", "/slowlog?count=1", slow) == {
+        "entries": [{"id": 1, "timestamp": 2, "duration_us": 3, "command": "get", "args": ["a"]}],
+        "total": 7,
+    }
+    assert refused("GET", "/slowlog?count=0") == (400, "count", "count: expected an integer from 1 to 10,000")
+    assert answered("POST", "/slowlog/clear", 7) == {"success": True, "cleared": 7}
+    assert isinstance(wish("POST", "/slowlog/clear"), Errand), "so that no page of another origin can have it"
 
 
 def test_metrics() -> None:
