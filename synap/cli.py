@@ -1,6 +1,7 @@
 """The command line. Each command turns options into settings, and each error into one line and an exit code."""
 
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -54,6 +55,7 @@ def _root(
 
 @app.command("serve")
 def serve_command(
+    *,
     host: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Address to listen on.", show_default="127.0.0.1")
     ] = None,
@@ -74,6 +76,14 @@ def serve_command(
             show_default="always",
         ),
     ] = None,
+    fast_lane: Annotated[
+        bool | None,
+        typer.Option(
+            "--fast-lane/--no-fast-lane",
+            help="Whether plain requests are served without going through hypercorn.",
+            show_default="fast-lane",
+        ),
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Serve the store over HTTP until SIGTERM or Ctrl-C."""
@@ -87,6 +97,7 @@ def serve_command(
         options={
             "server.host": host,
             "server.port": port,
+            "server.fast_lane": fast_lane,
             "persistence.directory": data_dir,
             "persistence.wal.fsync_mode": fsync,
         },
@@ -169,6 +180,34 @@ def backup_command(
 
     invocation = _invocation(data_dir, config, as_json=as_json)
     raise typer.Exit(invocation.carry_out(backup, destination=destination))
+
+
+@app.command("hash-password")
+def hash_password_command() -> None:
+    """Print the bcrypt of a password, for authentication.users in the settings.
+
+    The password is asked for on a terminal, and read as the first line of the input elsewhere.
+    """
+    from synap.accounts import hash_password  # noqa: PLC0415
+
+    if sys.stdin.isatty():
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    typer.echo(hash_password(password))
+
+
+@app.command("new-api-key")
+def new_api_key_command() -> None:
+    """Print an API key, for a client, and its digest, for authentication.api_keys in the settings.
+
+    The key stands nowhere else: what is lost is replaced.
+    """
+    from synap.accounts import digest_of, new_api_key  # noqa: PLC0415
+
+    key = new_api_key()
+    typer.echo(f"key: {key}")
+    typer.echo(f"key_hash: {digest_of(key.encode()).hex()}")
 
 
 def _invocation(path: str, config: Path | None, *, as_json: bool) -> "Invocation":

@@ -10,6 +10,7 @@ the same batch is only about to make durable, and nobody may see that before a c
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 from typing import Generic, TypeVar
 
 import trio
@@ -21,12 +22,13 @@ from synap.errors import (
     CommandError,
     DiskFullError,
     LogFailedError,
+    MemoryLimitError,
     NotReadyError,
     OverloadedError,
     TooLargeError,
 )
 from synap.feed import Committed
-from synap.keyspace import Keyspace, Limits, Overlay, decide, state_bytes
+from synap.keyspace import Keyspace, Limits, Memory, Overlay, Room, state_bytes
 from synap.wal.interface import Batch, Log
 
 R = TypeVar("R")
@@ -56,29 +58,52 @@ _INTEGER_BYTES = 20
 """The digits of 64 bits, and a sign."""
 
 
-class _Pending(Generic[R]):
-    """A command that waits, and what becomes of it."""
+class Pending(Generic[R]):
+    """A command that waits, and what becomes of it; ``began_s`` is the ``perf_counter`` at which it came.
 
-    __slots__ = ("command", "done", "error", "key_count", "result", "size_bytes")
+    ``on_done`` is called once, when the outcome is there, from the middle of a commit: it must not raise, and not take
+    long.
+    """
 
-    def __init__(self, command: Write[R]) -> None:
+    __slots__ = ("_error", "_on_done", "_result", "began_s", "command", "key_count", "size_bytes")
+
+    def __init__(self, command: Write[R], on_done: Callable[["Pending[R]"], None]) -> None:
+        self.began_s = perf_counter()
         self.command = command
         self.key_count, self.size_bytes = _extent(command)
-        self.done = trio.Event()
-        self.result: R | None = None
-        self.error: Exception | None = None
+        self._on_done = on_done
+        self._result: R | None = None
+        self._error: Exception | None = None
+
+    def decide(self, result: R) -> None:
+        """Note the result, which counts when the batch is durable."""
+        self._result = result
+
+    def refuse(self, error: Exception) -> None:
+        """Note the refusal, which is told when the batch is durable."""
+        self._error = error
+
+    def answer(self) -> None:
+        """Say that the outcome is there."""
+        self._on_done(self)
 
     def fail(self, error: Exception) -> None:
         """Answer with an error."""
-        self.error = error
-        self.done.set()
+        self._error = error
+        self._on_done(self)
+
+    def outcome(self) -> R:
+        """The result, once ``on_done`` was called. Raises what ``Committer.submit`` does."""
+        if self._error is not None:
+            raise self._error
+        return self._result  # type: ignore[return-value]  # it is there, where there is no error
 
 
 class Committer:
     """See the module. ``keyspace`` is changed by nobody else while ``run`` runs; ``publish`` hears of every batch.
 
-    ``failure`` is the log's, once it failed; ``writing_since`` is the ``trio.current_time`` at which the append under
-    way began, None where there is none.
+    ``memory`` is the keyspace's; without it there is no limit. ``failure`` is the log's, once it failed;
+    ``writing_since`` is the ``trio.current_time`` at which the append under way began, None where there is none.
     """
 
     def __init__(
@@ -88,6 +113,8 @@ class Committer:
         now_ms: Callable[[], int],
         limits: Limits,
         publish: Callable[[Committed], None] = lambda _: None,
+        *,
+        memory: Memory | None = None,
     ) -> None:
         assert keyspace.seq == log.last_seq
         self.failure: LogFailedError | None = None
@@ -97,7 +124,8 @@ class Committer:
         self._now_ms = now_ms
         self._limits = limits
         self._publish = publish
-        self._queue: deque[_Pending[object]] = deque()
+        self._memory = Memory(keyspace) if memory is None else memory
+        self._queue: deque[Pending[object]] = deque()
         self._queued_bytes = 0
         self._wakeup = trio.Event()
         self._idle = trio.Event()
@@ -119,12 +147,16 @@ class Committer:
         if self._ended:
             # Who was cancelled together with the store shall hear of that, and not of this.
             await trio.lowlevel.checkpoint_if_cancelled()
-        pending = _Pending(command)
+        done = trio.Event()
+        pending = self.begin(command, lambda _: done.set())
+        await done.wait()
+        return pending.outcome()
+
+    def begin(self, command: Write[R], on_done: Callable[[Pending[R]], None]) -> Pending[R]:
+        """As ``submit``, for who does not wait; see ``Pending``. Raises where the command is not even taken."""
+        pending = Pending(command, on_done)
         self._enqueue(pending)
-        await pending.done.wait()
-        if pending.error is not None:
-            raise pending.error
-        return pending.result  # type: ignore[return-value]  # set before done, where there is no error
+        return pending
 
     async def between_commits(self, act: Callable[[bytes], Awaitable[T]]) -> T:
         """Carry out ``act`` while no batch is on its way, so that state and log are at one number; what it returns.
@@ -188,7 +220,7 @@ class Committer:
             return NotReadyError("the log failed and the server is going down; nothing was written")
         return NotReadyError("the server is shutting down; nothing was written")
 
-    def _enqueue(self, pending: _Pending[R]) -> None:
+    def _enqueue(self, pending: Pending[R]) -> None:
         if self.failure is not None or self._closed or self._ended:
             raise self._not_ready()
         if pending.size_bytes > COMMAND_MAX_BYTES:
@@ -209,9 +241,9 @@ class Committer:
     async def _commit(self) -> None:
         """Take a batch from the queue and see it through."""
         overlay = Overlay(self._keyspace, self._now_ms())
-        taken: list[_Pending[object]] = []
+        taken: list[Pending[object]] = []
         try:
-            self._decide_batch(overlay, taken)
+            is_last_left = self._decide_batch(overlay, taken)
             if overlay.events:
                 await self._append(overlay)
         except Exception as error:
@@ -222,10 +254,14 @@ class Committer:
             if not isinstance(error, DiskFullError):
                 raise
         else:
+            if is_last_left:
+                self._put_back(taken.pop())
             for pending in taken:
-                pending.done.set()
+                pending.answer()
 
-    def _decide_batch(self, overlay: Overlay, taken: list[_Pending[object]]) -> None:
+    def _decide_batch(self, overlay: Overlay, taken: list[Pending[object]]) -> bool:
+        """Decide what waits; whether the last one of ``taken`` is left to the next batch, see ``Room.decide``."""
+        room = Room(self._memory, overlay)
         key_count = 0
         while self._queue and overlay.size_bytes < BATCH_FULL_BYTES and key_count < BATCH_FULL_KEYS:
             pending = self._queue.popleft()
@@ -233,9 +269,18 @@ class Committer:
             taken.append(pending)
             key_count += pending.key_count
             try:
-                pending.result = decide(pending.command, overlay, self._limits)
-            except CommandError as refusal:
-                pending.error = refusal
+                pending.decide(room.decide(pending.command, self._limits))
+            except (CommandError, MemoryLimitError) as refusal:
+                pending.refuse(refusal)
+            if room.full:
+                assert overlay.events, "what is decided again, is decided by another state"
+                return True
+        return False
+
+    def _put_back(self, pending: Pending[object]) -> None:
+        """Let a command be the next one again."""
+        self._queue.appendleft(pending)
+        self._queued_bytes += pending.size_bytes
 
     async def _append(self, overlay: Overlay) -> None:
         events = overlay.events
@@ -253,7 +298,7 @@ class Committer:
             self.writing_since = None
         assert first_seq == self._keyspace.seq + 1, "the overlay gave versions that the log does not"
         for seq, event in enumerate(events, first_seq):
-            self._keyspace.apply(seq, event)
+            self._memory.apply(seq, event)
         self._publish(Committed(first_seq, overlay.now_ms, events, overlay.size_bytes))
 
 
@@ -284,7 +329,9 @@ def _extent(command: Write[R]) -> tuple[int, int]:
             | commands.Persist(key)
         ):
             return 1, _bytes_to_remove(key)
-        case commands.PurgeExpired(limit):
+        case commands.Flush():
+            return 1, _bytes_to_remove(b"")
+        case commands.PurgeExpired(limit) | commands.Evict(limit):
             # It brings no bytes along, and sees to it itself that its events are not too large.
             return limit, 0
     raise AssertionError(f"no extent for {command}")

@@ -9,32 +9,77 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, cast, get_args, get_type_hints
+from typing import Annotated, Any, Literal, TypeAlias, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 import yaml
 
+from synap.accounts import AuthenticationSettings
 from synap.errors import ConfigError
 
 _MIB = 1024 * 1024
 _NotEmpty = Annotated[str, msgspec.Meta(min_length=1)]
+_ORIGIN = re.compile(r"(http(?!.*:80$)|https(?!.*:443$))://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")
 Tree: TypeAlias = dict[str, "Tree | object"]
 """Settings as they are read: sections are dicts, values anything."""
 
 
 class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where and how the server listens. Port 0 takes any free one."""
+    """Where and how the server listens. Port 0 takes any free one.
+
+    Web pages of ``cors_origins`` may use it; by default none of another origin may. ``allowed_hosts`` are the names
+    under which it may be asked for where it listens on this machine only, and asks nobody who they are. Without the
+    ``fast_lane``, hypercorn serves every request.
+    """
 
     host: _NotEmpty = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 15_500
     max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
     max_body_size_bytes: Annotated[int, msgspec.Meta(ge=1024, le=32 * _MIB)] = 10 * _MIB
+    cors_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[_NotEmpty, ...] = ()
+    fast_lane: bool = True
+
+    def __post_init__(self) -> None:
+        for origin in self.cors_origins:
+            if _ORIGIN.fullmatch(origin) is None:
+                raise ValueError(_not_an_origin(origin))
+
+
+def _not_an_origin(given: str) -> str:
+    if given == "*":
+        return "cors_origins: * would let every web page in; expected the origins of those that need it"
+    return (
+        "cors_origins: expected origins as browsers write them (https://app.example.com, in small letters, with a port "
+        f"where it is not the scheme's own, without a path), got {given!r}"
+    )
 
 
 class KvStoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What may be stored."""
+    """What may be stored.
 
+    ``max_memory_mb`` is for keys, values and all that finds them; 0 or null is no limit. ``eviction_policy`` says what
+    goes where that is not enough; with "none" ("noeviction"), writes that need more are refused.
+    """
+
+    max_memory_mb: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    eviction_policy: Literal[
+        "none",
+        "lru",
+        "lfu",
+        "noeviction",
+        "allkeys-lru",
+        "volatile-lru",
+        "allkeys-lfu",
+        "volatile-lfu",
+        "allkeys-random",
+        "volatile-random",
+        "volatile-ttl",
+    ] = "none"
     max_value_size_bytes: Annotated[int, msgspec.Meta(ge=1, le=32 * _MIB)] = 8 * _MIB
+    allow_flush_commands: bool = False
+    slowlog_threshold_ms: Annotated[float, msgspec.Meta(ge=0)] = 10
+    slowlog_max_entries: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 128
 
 
 class WalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,6 +154,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     server: ServerSettings = ServerSettings()
     kv_store: KvStoreSettings = KvStoreSettings()
     persistence: PersistenceSettings = PersistenceSettings()
+    authentication: AuthenticationSettings = AuthenticationSettings()
     logging: LoggingSettings = LoggingSettings()
     replication: ReplicationSettings = ReplicationSettings()
 
@@ -145,6 +191,9 @@ def load_settings(
     if settings.replication.enabled:
         place = next(source.place for source in reversed(sources) if source.enables_replication())
         raise ConfigError(f"{place}: replication is not available; a store has one server. Set it to false")
+    authentication = settings.authentication
+    if authentication.enabled and not (authentication.users or authentication.api_keys):
+        raise ConfigError("authentication.enabled is true, but there are no users and no api_keys: nobody may come in")
     return settings
 
 
@@ -175,7 +224,13 @@ class _Source(msgspec.Struct, frozen=True):
     @staticmethod
     def from_variable(name: str, value: str) -> "_Source":
         path = _SHORT_NAMES.get(name, name).removeprefix("SYNAP_").lower().split("__")
-        return _Source(f"environment variable {name}", _nested(path, value))
+        place = f"environment variable {name}"
+        if not _is_list(path):
+            return _Source(place, _nested(path, value))
+        try:
+            return _Source(place, _nested(path, msgspec.json.decode(value)))
+        except (msgspec.DecodeError, RecursionError):
+            raise ConfigError(f"{place}: expected a list in JSON") from None
 
     @staticmethod
     def from_option(name: str, value: object) -> "_Source":
@@ -206,14 +261,15 @@ class _Loader(yaml.SafeLoader):
 
 
 def _without_empty_sections(tree: Tree, shape: type[msgspec.Struct]) -> Tree:
-    """What remains when sections of which every line is commented out, which YAML takes for null, are left out."""
-    sections = {name: hint for name, hint in get_type_hints(shape).items() if _is_section(hint)}
+    """What remains when sections and lists of which every line is commented out, null in YAML, are left out."""
+    hints = get_type_hints(shape)
     kept: Tree = {}
     for name, value in tree.items():
-        if name not in sections:
+        declared = hints.get(name)
+        if _is_section(declared) and isinstance(value, dict):
+            kept[name] = _without_empty_sections(value, cast("type[msgspec.Struct]", declared))
+        elif value is not None or not (_is_section(declared) or get_origin(declared) is tuple):
             kept[name] = value
-        elif value is not None:
-            kept[name] = _without_empty_sections(value, sections[name]) if isinstance(value, dict) else value
     return kept
 
 
@@ -263,10 +319,21 @@ def _explain(message: str) -> str:
     return f"{path}: {what[:1].lower()}{what[1:]}"
 
 
+def _is_list(path: list[str]) -> bool:
+    """Whether a setting is one, so that a variable, which is text, has to hold one."""
+    try:
+        return get_origin(_type_at(".".join(path))) is tuple
+    except (KeyError, TypeError):
+        return False  # There is no such setting, which will be said.
+
+
 def _type_at(path: str) -> Any:
-    """The declared type of a setting or section."""
+    """The declared type of a setting, a section, or an element of a list (``users[0]``)."""
     declared: Any = Settings
-    for name in path.split("."):
+    for step in path.split("."):
+        name, is_element, _ = step.partition("[")
         if name:
             declared = get_type_hints(declared)[name]
+        if is_element:
+            declared = get_args(declared)[0]
     return declared

@@ -1,4 +1,6 @@
-"""What was asked of a store, counted in keys: the numbers of ``/kv/stats``."""
+"""What was asked of a store, counted in keys: the numbers of ``/kv/stats``. A table, since every command passes it."""
+
+from collections.abc import Callable
 
 import msgspec
 
@@ -17,34 +19,67 @@ class OperationCounts(msgspec.Struct):
 
     def count(self, command: Command[object], result: object) -> None:
         """Take in a command and what came of it."""
-        self._count_reads(command, result)
-        self._count_writes(command, result)
+        take_in = _TABLE.get(type(command))
+        if take_in is not None:
+            take_in(self, command, result)
 
-    def _count_reads(self, command: Command[object], result: object) -> None:
-        match command:
-            case (
-                commands.Get() | commands.GetTimed() | commands.GetRange() | commands.GetTouch() | commands.GetDelete()
-            ):
-                self.gets += 1
-                self.hits += result is not None
-            case commands.GetMany(keys) if isinstance(result, tuple):
-                self.gets += len(keys)
-                self.hits += sum(found is not None for found in result)
 
-    def _count_writes(self, command: Command[object], result: object) -> None:
-        match command:
-            case commands.Set() if isinstance(result, Written):
-                self.sets += result.written
-            case commands.SetMany(pairs) if result:
-                self.sets += len(pairs)
-            case commands.Increment() | commands.Append() | commands.SetRange():
-                self.sets += 1
-            case commands.Copy() if isinstance(result, bool):
-                self.sets += result
-            case commands.Rename():
-                self.sets += 1
-                self.dels += 1
-            case commands.GetDelete():
-                self.dels += result is not None
-            case commands.Delete() | commands.DeleteMany() | commands.DeletePrefix() if isinstance(result, int):
-                self.dels += result
+def _read(counts: OperationCounts, _: Command[object], found: object) -> None:
+    counts.gets += 1
+    counts.hits += found is not None
+
+
+def _read_many(counts: OperationCounts, command: commands.GetMany, found: tuple[object, ...]) -> None:
+    counts.gets += len(command.keys)
+    counts.hits += len(found) - found.count(None)
+
+
+def _read_and_deleted(counts: OperationCounts, command: commands.GetDelete, found: object) -> None:
+    _read(counts, command, found)
+    counts.dels += found is not None
+
+
+def _set(counts: OperationCounts, _: commands.Set, written: Written) -> None:
+    counts.sets += written.written
+
+
+def _set_many(counts: OperationCounts, command: commands.SetMany, success: bool) -> None:
+    counts.sets += len(command.pairs) if success else 0
+
+
+def _changed(counts: OperationCounts, _: Command[object], __: object) -> None:
+    counts.sets += 1
+
+
+def _renamed(counts: OperationCounts, _: Command[object], __: object) -> None:
+    counts.sets += 1
+    counts.dels += 1
+
+
+def _copied(counts: OperationCounts, _: commands.Copy, success: bool) -> None:
+    counts.sets += success
+
+
+def _deleted(counts: OperationCounts, _: Command[object], number: int) -> None:
+    counts.dels += number
+
+
+_TABLE: dict[type[Command[object]], Callable[..., None]] = {
+    commands.Get: _read,
+    commands.GetTimed: _read,
+    commands.GetRange: _read,
+    commands.GetTouch: _read,
+    commands.GetMany: _read_many,
+    commands.GetDelete: _read_and_deleted,
+    commands.Set: _set,
+    commands.SetMany: _set_many,
+    commands.Increment: _changed,
+    commands.Append: _changed,
+    commands.SetRange: _changed,
+    commands.Rename: _renamed,
+    commands.Copy: _copied,
+    commands.Delete: _deleted,
+    commands.DeleteMany: _deleted,
+    commands.DeletePrefix: _deleted,
+    commands.Flush: _deleted,
+}

@@ -11,23 +11,31 @@
     │   │   ├── TooLargeError           413  key, value, body or batch over its limit
     │   │   ├── MissingKeyError         404  there is no such key, and the command needs one
     │   │   ├── KeyExistsError          409  there is such a key, and the command must not overwrite it
-    │   │   └── VersionMismatchError    412  compare-and-set lost the race
+    │   │   ├── VersionMismatchError    412  compare-and-set lost the race
+    │   │   └── FlushOffError           403  removing everything is not allowed
     │   └── RequestError            the request means no command
     │       ├── MalformedRequestError   400  bytes that do not parse
     │       ├── InvalidParameterError   400  a parameter that cannot be, or two that exclude each other
+    │       ├── NotAuthenticatedError   401  no credentials, or wrong ones
+    │       ├── NotPermittedError       403  whoever asks may not do that
     │       ├── CrossOriginError        403  a web page of another origin may not write
     │       ├── UnknownRouteError       404  nothing is there
     │       ├── MethodNotAllowedError   405  something is there, for other methods
     │       ├── RequestTimeoutError     408  the body did not come in time
     │       ├── TrimmedError            410  what was asked for is no longer in the log
+    │       ├── ForeignHostError        421  asked for under a name that may be somebody else's
     │       ├── UnsupportedMediaTypeError 415  not JSON, or encoded
     │       ├── WrongShapeError         422  JSON, but not of the expected shape
+    │       │   └── MissingFieldError       422  a field that must be there is not
+    │       ├── UnknownCommandError     400  the command endpoint has no such command
+    │       ├── TooManyFailuresError    429  too many wrong credentials from one address
     │       ├── StreamVersionError      505  a stream, over another version of HTTP than 1
     │       └── HeadersTooLargeError    431  header fields over their limit
     ├── UnavailableError        nobody's: try again; the write surely did not happen
     │   ├── NotReadyError           503  loading or draining
     │   ├── OverloadedError         503  the write queue is full
-    │   └── DiskFullError           507  no room for the batch; reads go on
+    │   ├── DiskFullError           507  no room for the batch; reads go on
+    │   └── MemoryLimitError        507  no memory left that the store may take; reads go on
     ├── SnapshotError           no snapshot was taken; the log has everything
     │   ├── SnapshotsOffError       409  the store is told to take none
     │   ├── SnapshotNoRoomError     507  the disk is full
@@ -106,12 +114,12 @@ class TooLargeError(CommandError):
 
 
 class MissingKeyError(CommandError):
-    """There is no such key, and what was asked for needs one."""
+    """There is no such key, and one is needed. ``key`` is told where only the sentence reaches a client."""
 
     field = "key"
 
-    def __init__(self) -> None:
-        super().__init__("there is no such key")
+    def __init__(self, key: str | None = None) -> None:
+        super().__init__("there is no such key" if key is None else f"Key not found: {key}")
 
 
 class KeyExistsError(CommandError):
@@ -133,6 +141,13 @@ class VersionMismatchError(CommandError):
         self.expected, self.current = expected, current
 
 
+class FlushOffError(CommandError):
+    """Everything should be removed at once, and the operator does not allow that."""
+
+    def __init__(self) -> None:
+        super().__init__("removing all keys is off; the operator allows it with kv_store.allow_flush_commands")
+
+
 # --- a request means no command --------------------------------------------------------------------------
 
 
@@ -148,10 +163,48 @@ class InvalidParameterError(RequestError):
     """A parameter outside of what it can be, or two that exclude each other."""
 
 
+class NotAuthenticatedError(RequestError):
+    """Nobody knows who asks. ``reason`` is one word for the metrics; the sentence quotes nothing of what was sent."""
+
+    field = "authorization"
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class NotPermittedError(RequestError):
+    """It is known who asks, and they may not. ``needs`` is what would be needed: a role, "prefix" or "address"."""
+
+    def __init__(self, needs: str, message: str) -> None:
+        super().__init__(message)
+        self.needs = needs
+
+
+class TooManyFailuresError(RequestError):
+    """So many wrong credentials came from an address that none is looked at for ``retry_after_s`` seconds."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"too many wrong credentials came from this address; try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
 class CrossOriginError(RequestError):
     """A write that a browser sends for a web page that is not this server's."""
 
     field = "origin"
+
+
+class ForeignHostError(RequestError):
+    """Asked for under a name that may be somebody else's, where only this machine should ask."""
+
+    field = "host"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this server is for its own machine only, and not under that name; the operator may add the name to "
+            "server.allowed_hosts, or enable authentication"
+        )
 
 
 class UnknownRouteError(RequestError):
@@ -198,6 +251,19 @@ class WrongShapeError(RequestError):
         self.expected = expected
 
 
+class MissingFieldError(WrongShapeError):
+    """A field is missing that must be there."""
+
+    def __init__(self, field: str, expected: str) -> None:
+        super().__init__(field, expected, "the field is missing")
+
+
+class UnknownCommandError(RequestError):
+    """There is no command of that name."""
+
+    field = "command"
+
+
 class StreamVersionError(RequestError):
     """A body that comes piece by piece is asked for over a version of HTTP over which it is not sent."""
 
@@ -234,6 +300,22 @@ class DiskFullError(UnavailableError):
     """There was no room for the batch. The log was cut back to its last whole frame; reads go on."""
 
     retry_after_s = 5
+
+
+class MemoryLimitError(UnavailableError):
+    """The write needs more memory than is left of ``limit_bytes``, or alone takes more: ``needed_bytes``.
+
+    What can be evicted would not make room for it, and so nothing was. Reads and removals go on.
+    """
+
+    retry_after_s = 5
+
+    def __init__(self, needed_bytes: int, limit_bytes: int, reason: str) -> None:
+        super().__init__(
+            f"the memory limit of {limit_bytes:,} bytes leaves no room for {needed_bytes:,} more, and {reason};"
+            " nothing was written"
+        )
+        self.needed_bytes, self.limit_bytes = needed_bytes, limit_bytes
 
 
 # --- snapshots -------------------------------------------------------------------------------------------

@@ -92,7 +92,10 @@ class _Request:
 
 
 class Snapshotter:
-    """See the module. ``snapshots`` are those that count, oldest first; ``run`` must be running for more to come."""
+    """See the module. ``snapshots`` are those that count, oldest first; ``run`` must be running for more to come.
+
+    ``failure`` says why the last one that was tried is not there; None where it is.
+    """
 
     def __init__(
         self,
@@ -121,6 +124,7 @@ class Snapshotter:
         self._asked = trio.Event()
         self._ended = False
         self._archives = 0
+        self.failure: str | None = None
         self._failures_in_row = 0
         self._try_again_s = 0.0
         self._started_ms = now_ms()
@@ -215,7 +219,7 @@ class Snapshotter:
                 request.answer(failure)
             raise
         else:
-            self._failures_in_row = 0
+            self._failures_in_row, self.failure = 0, None
         for request in self._requests[:served]:
             request.answer(outcome)
         del self._requests[:served]
@@ -223,6 +227,7 @@ class Snapshotter:
     def _note_failure(self, failure: SnapshotError) -> None:
         wait_s = BACK_OFF_S[min(self._failures_in_row, len(BACK_OFF_S) - 1)]
         self._failures_in_row += 1
+        self.failure = str(failure)
         self._try_again_s = trio.current_time() + wait_s
         self._metrics.snapshots.labels("failed").inc()
         _logger.error("no snapshot was taken; the log stays", why=str(failure), again_in_s=wait_s)

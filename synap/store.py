@@ -11,16 +11,18 @@ import trio
 from synap.archive import Archive
 from synap.clock import Clock, LogClock
 from synap.commands import Command, Keys, Query, RandomKey, Write
-from synap.committer import Committer
+from synap.committer import Committer, Pending
 from synap.counts import OperationCounts
 from synap.datadir import DataDirectory
 from synap.errors import CommandError, LogFailedError, SnapshotsOffError
+from synap.evictor import run_evictor
 from synap.expirer import run_expirer
 from synap.feed import Feed, Reader
 from synap.fold_process import fold_in_child
-from synap.keyspace import Keyspace, Limits, answer, state_bytes
+from synap.keyspace import UNLIMITED, Keyspace, Limits, Memory, MemoryLimit, answer, state_bytes
 from synap.radix import new_tree
 from synap.recovery import RecoveryReport, recover
+from synap.slowlog import SlowCommand, Slowlog
 from synap.snapshot.policy import SnapshotInfo, SnapshotOptions
 from synap.snapshotter import BetweenCommits, Fold, Snapshotter
 from synap.tasks import open_tasks
@@ -35,8 +37,11 @@ __all__ = [
     "FsyncMode",
     "Limits",
     "LogOptions",
+    "MemoryLimit",
     "OperationCounts",
     "Reader",
+    "SlowCommand",
+    "Slowlog",
     "SnapshotInfo",
     "SnapshotOptions",
     "Store",
@@ -67,10 +72,13 @@ class Store:
         *,
         snapshotting: Callable[[BetweenCommits], Snapshotter] | None = None,
         random_u32: Callable[[], int] = random_u32,
+        slowlog: Slowlog | None = None,
+        memory_limit: MemoryLimit = UNLIMITED,
     ) -> None:
         self.keyspace = keyspace
         self.log = log
         self.counts = OperationCounts()
+        self.slowlog = Slowlog() if slowlog is None else slowlog
         self.expired_keys = 0
         self._clock = clock
         self._limits = limits
@@ -78,7 +86,9 @@ class Store:
         self._random_u32 = random_u32
         self._operation_metrics: dict[type[object], OperationMetrics] = {}
         self.feed = Feed(log)
-        self._committer = Committer(keyspace, log, clock.now_ms, limits, self.feed.publish)
+        self.memory = Memory(keyspace, memory_limit, random_u32, self._on_memory_limit)
+        self._note_read = self.memory.read if self.memory.observes_reads else None
+        self._committer = Committer(keyspace, log, clock.now_ms, limits, self.feed.publish, memory=self.memory)
         self._snapshotter = snapshotting(self._committer.between_commits) if snapshotting is not None else None
 
     async def run(self) -> None:
@@ -90,6 +100,8 @@ class Store:
                 if self._snapshotter is not None:
                     nursery.start_soon(self._snapshotter.run)
                 nursery.start_soon(run_expirer, self.keyspace, self._committer, self._clock.now_ms, self._on_expired)
+                if self.memory.order is not None:
+                    nursery.start_soon(run_evictor, self.memory, self._committer)
         except LogFailedError as failure:
             self._committer.fail(failure)
             raise
@@ -133,21 +145,69 @@ class Store:
 
     async def execute(self, command: Command[R]) -> R:
         """Carry out a command: a query at once, a write through the committer (see ``Committer.submit``)."""
-        metrics = self._metrics_of(type(command))
-        outcome = metrics.failed
         started_s = perf_counter()
         try:
             result = await self._execute(command)
-            self.counts.count(command, result)
-            outcome = metrics.ok
-        except CommandError:
-            outcome = metrics.refused
+        except BaseException as error:
+            self._failed(command, error, started_s)
             raise
-        else:
-            return result
-        finally:
-            outcome.inc()
-            metrics.seconds.observe(perf_counter() - started_s)
+        self._done(command, result, started_s)
+        return result
+
+    def look(self, query: Query[R]) -> R:
+        """Carry out a query that is no ``Walk``, as ``execute`` does, without waiting."""
+        started_s = perf_counter()
+        try:
+            result: R = answer(query, self.keyspace, self._clock.now_ms(), self._limits)
+        except BaseException as error:
+            self._failed(query, error, started_s)
+            raise
+        self._done(query, result, started_s)
+        return result
+
+    def begin(self, command: Write[R], on_done: Callable[[Pending[R]], None]) -> None:
+        """Carry out a write, as ``execute`` does, for who does not wait: ``finish`` gives the result once it is done.
+
+        ``on_done`` is called once, from the middle of a commit: it must not raise, and not take long. Raises where the
+        command is not even taken.
+        """
+        started_s = perf_counter()
+        try:
+            self._committer.begin(command, on_done)
+        except Exception as error:
+            self._failed(command, error, started_s)
+            raise
+
+    def finish(self, pending: Pending[R]) -> R:
+        """The result of a write that was begun, and is done. Raises as ``execute``."""
+        try:
+            result = pending.outcome()
+        except Exception as error:
+            self._failed(pending.command, error, pending.began_s)
+            raise
+        self._done(pending.command, result, pending.began_s)
+        return result
+
+    def _done(self, command: Command[R], result: R, started_s: float) -> None:
+        """Count a command that was carried out."""
+        self.counts.count(command, result)
+        if self._note_read is not None:
+            self._note_read(command, result)
+        metrics = self._metrics_of(type(command))
+        metrics.ok.inc()
+        self._took(command, metrics, started_s)
+
+    def _failed(self, command: Command[R], error: BaseException, started_s: float) -> None:
+        """Count a command that was refused, or failed."""
+        metrics = self._metrics_of(type(command))
+        (metrics.refused if isinstance(error, CommandError) else metrics.failed).inc()
+        self._took(command, metrics, started_s)
+
+    def _took(self, command: Command[R], metrics: OperationMetrics, started_s: float) -> None:
+        took_s = perf_counter() - started_s
+        metrics.seconds.observe(took_s)
+        if took_s >= self.slowlog.threshold_s:
+            self.slowlog.add(command, took_s, self._clock.now_ms())
 
     def now_ms(self) -> int:
         """Log time, ms since the epoch: what deadlines are compared with."""
@@ -160,13 +220,33 @@ class Store:
 
     @property
     def memory_bytes(self) -> int:
-        """What keys, values and their tree occupy."""
-        return self.keyspace.tree.memory_bytes
+        """What keys, values, their tree and the order of eviction occupy."""
+        return self.memory.used_bytes
+
+    @property
+    def memory_limit(self) -> MemoryLimit:
+        """How much that may be, and what goes where it is not enough."""
+        return self.memory.limit
+
+    @property
+    def evicted_keys(self) -> int:
+        """How many entries were evicted since the store was opened."""
+        return self.memory.evicted_keys
 
     @property
     def log_bytes(self) -> int:
         """The length of the log on the disk."""
         return self.log.bytes_from(self.log.first_seq) if isinstance(self.log, LocalLog) else 0
+
+    @property
+    def segment_count(self) -> int:
+        """The number of segments of the log on the disk."""
+        return len(self.log.segment_seqs) if isinstance(self.log, LocalLog) else 0
+
+    @property
+    def snapshot_failure(self) -> str | None:
+        """Why the last snapshot that was tried is not there; None where it is."""
+        return None if self._snapshotter is None else self._snapshotter.failure
 
     def key_count(self) -> int:
         """The number of live entries."""
@@ -204,6 +284,14 @@ class Store:
             self._operation_metrics[command_type] = found
         return found
 
+    def _on_memory_limit(self) -> None:
+        limit = self.memory.limit
+        if self.memory.order is None:
+            event = "the memory limit is reached; writes that need more are refused"
+        else:
+            event = "the memory limit is reached; entries are evicted from now on"
+        _logger.warning(event, max_bytes=limit.max_bytes, eviction_policy=limit.policy_name)
+
     def _on_expired(self, count: int) -> None:
         self.expired_keys += count
         self._metrics.expired_keys.inc(count)
@@ -221,6 +309,8 @@ def open_store(
     random_u32: Callable[[], int] = random_u32,
     hop: Hop = thread_hop,
     fold: Fold = fold_in_child,
+    slowlog: Slowlog | None = None,
+    memory_limit: MemoryLimit = UNLIMITED,
 ) -> tuple[Store, RecoveryReport]:
     """Recover what is in the directory and continue its log. Blocks on the disk.
 
@@ -252,14 +342,31 @@ def open_store(
         fold=fold,
         hop=hop,
     )
-    store = Store(keyspace, log, log_clock, limits, metrics, snapshotting=snapshotting, random_u32=random_u32)
+    store = Store(
+        keyspace,
+        log,
+        log_clock,
+        limits,
+        metrics,
+        snapshotting=snapshotting,
+        random_u32=random_u32,
+        slowlog=slowlog,
+        memory_limit=memory_limit,
+    )
     return store, report
 
 
-def open_memory_store(clock: Clock, *, limits: Limits, metrics: Metrics) -> Store:
+def open_memory_store(
+    clock: Clock,
+    *,
+    limits: Limits,
+    metrics: Metrics,
+    slowlog: Slowlog | None = None,
+    memory_limit: MemoryLimit = UNLIMITED,
+) -> Store:
     """A store that keeps nothing over its end."""
-    log_clock = _log_clock(clock, 0, metrics)
-    return Store(Keyspace(new_tree()), MemoryLog(kept=False), log_clock, limits, metrics)
+    log_clock, log = _log_clock(clock, 0, metrics), MemoryLog(kept=False)
+    return Store(Keyspace(new_tree()), log, log_clock, limits, metrics, slowlog=slowlog, memory_limit=memory_limit)
 
 
 def _log_clock(clock: Clock, floor_ms: int, metrics: Metrics) -> LogClock:

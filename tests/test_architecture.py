@@ -5,7 +5,9 @@ The rules are read off the source of every module, imports within functions incl
 
 import ast
 import importlib
+import re
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,13 +17,13 @@ import synap
 ROOT = Path(synap.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("", "errors", "clock", "fs", "config", "telemetry"),
-    ("commands", "results", "events", "cbor", "codec"),
+    ("", "errors", "clock", "fs", "accounts", "config", "tally", "telemetry"),
+    ("commands", "results", "events", "cbor", "codec", "glob"),
     ("radix", "keyspace"),
     ("wal", "snapshot", "datadir", "quarantine", "wholeness", "founding", "backup", "repair", "archive"),
     (
         *("tasks", "recovery", "snapshot.fold", "fold_process", "snapshotter", "feed", "committer", "expirer"),
-        *("walks", "counts", "store"),
+        *("evictor", "walks", "counts", "slowlog", "store"),
     ),
     ("protocol",),
     ("server",),
@@ -48,10 +50,11 @@ FORBIDDEN: dict[str, set[str]] = {
     "backup": {"clock", "config", "commands", "results", "events", "codec", "radix", "keyspace"},
     "archive": {"clock", "config", "commands", "results", "events", "codec", "radix", "keyspace"},
     "protocol": {"clock", "fs", "config", "telemetry", "events", "codec", "radix", "keyspace", "wal", "datadir"}
-    | {"snapshot", "tasks", "recovery", "snapshotter", "committer", "expirer", "walks", "counts", "store"},
-    "server": {"events", "codec", "keyspace", "wal", "snapshot", "snapshotter", "committer", "expirer"},
+    | {"snapshot", "tasks", "recovery", "snapshotter", "committer", "expirer", "evictor", "walks", "counts", "slowlog"}
+    | {"store"},
+    "server": {"events", "codec", "keyspace", "wal", "snapshot", "snapshotter", "committer", "expirer", "evictor"},
     "replay": {"config", "telemetry", "tasks", "fold_process", "snapshotter", "feed", "committer", "expirer", "store"}
-    | {"walks", "counts", "protocol", "server"},
+    | {"evictor", "walks", "counts", "slowlog", "protocol", "server"},
 }
 """What a unit must not know, though it lies below."""
 
@@ -62,6 +65,7 @@ TRIO = {
     "feed",
     "committer",
     "expirer",
+    "evictor",
     "walks",
     "store",
     "wal.local",
@@ -77,6 +81,7 @@ IMPURE = {"trio", "time", "random", "secrets", "socket", "threading", "subproces
 
 MAX_LINES = 500
 MAX_FUNCTION_LINES = 60
+MAX_LINE_CHARACTERS = 120
 
 
 def name_of(path: Path) -> str:
@@ -185,6 +190,18 @@ def test_no_file_gets_away(module: str) -> None:
     assert len(SOURCES[module].read_text(encoding="utf-8").splitlines()) <= MAX_LINES
     functions = [node for node in ast.walk(TREES[module]) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     assert [each.name for each in functions if (each.end_lineno or 0) - each.lineno >= MAX_FUNCTION_LINES] == []
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.p[xy][xdi]")), ids=lambda path: path.name)
+def test_no_compiled_file_gets_away(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= MAX_LINES
+    assert max(map(len, lines)) <= MAX_LINE_CHARACTERS
+    assert lines[0].startswith("# ") or path.suffix == ".pyi", "it opens with what it is"
+    # A function ends, at the latest, where the next thing of a file or class begins.
+    begins = re.compile(r"(cdef|def|class|include|@)\b|@| {4}(def |cdef [^=]*\()")
+    starts = [number for number, line in enumerate([*lines, "cdef"]) if begins.match(line)]
+    assert [lines[start] for start, end in pairwise(starts) if end - start >= MAX_FUNCTION_LINES] == []
 
 
 @pytest.mark.parametrize("module", [module for module in SOURCES if module != "__main__"])

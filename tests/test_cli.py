@@ -1,5 +1,6 @@
 """The command line: what it offers, what it makes of options, and one line and an exit code for whatever goes wrong."""
 
+import hashlib
 import importlib
 import io
 import json
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import bcrypt
 import pytest
 import trio
 
@@ -391,6 +393,33 @@ def test_backup(run: Run, damaged: Path, tmp_path: Path) -> None:
     assert "is not empty" in err
     assert run("backup", str(tmp_path / "nowhere"), str(tmp_path / "other")).code == 73
     assert not (tmp_path / "other").exists()
+
+
+# --- accounts --------------------------------------------------------------------------------------------
+
+
+def test_a_password_from_the_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("pässword\nand more\n"))
+    code, out, err = run("hash-password")
+    assert (code, err) == (0, "")
+    assert bcrypt.checkpw("pässword".encode(), out.strip().encode())
+    assert out.startswith("$2b$12$")
+
+
+def test_a_password_that_cannot_be(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for password in ("", "SECRET" * 13):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(password))
+        code, out, err = run("hash-password")
+        assert (code, out) == (78, "")
+        assert err == "synap: a password has 1 to 72 bytes in UTF-8 and no control characters\n"
+
+
+def test_a_new_key(run: Run) -> None:
+    code, out, err = run("new-api-key")
+    assert (code, err) == (0, "")
+    key, key_hash = (line.partition(": ")[2] for line in out.splitlines())
+    assert hashlib.sha256(key.encode()).hexdigest() == key_hash
+    assert run("new-api-key").out != out
 
 
 # --- before there is a command line ----------------------------------------------------------------------

@@ -16,7 +16,9 @@ from synap.commands import (
     Delete,
     DeleteMany,
     DeletePrefix,
+    Evict,
     Expire,
+    Flush,
     GetDelete,
     GetTouch,
     Increment,
@@ -38,7 +40,7 @@ from synap.errors import (
     VersionMismatchError,
 )
 from synap.events import EntryDeleted, EntrySet
-from synap.keyspace import Keyspace, Limits, Overlay, decide
+from synap.keyspace import Keyspace, Limits, Memory, Overlay, Room
 from synap.radix import new_tree
 from synap.results import Written
 from synap.wal.format import MAX_RAW_BYTES
@@ -291,10 +293,12 @@ async def test_keys_count_as_much_as_values(
         (Delete(b"a"), 1),
         (DeleteMany((b"a", b"b", b"a")), 3),
         (DeletePrefix(b"a"), 1),
+        (Flush(), 1),
         (Expire(b"a", 0), 1),
         (Expire(b"a", 5), 1),
         (Persist(b"b"), 1),
         (PurgeExpired(7), 7),
+        (Evict(7), 7),
     ],
 )
 def test_the_extent_of_a_command_is_no_less_than_its_events(command: Write[object], keys: int) -> None:
@@ -302,7 +306,7 @@ def test_the_extent_of_a_command_is_no_less_than_its_events(command: Write[objec
     for seq, (key, deadline_ms) in enumerate([(b"due", NOW), (b"a", None), (b"b", NOW + 2**40)], 1):
         keyspace.apply(seq, EntrySet(key, 0, b"", deadline_ms))
     overlay = Overlay(keyspace, NOW)
-    decide(command, overlay, Limits())
+    Room(Memory(keyspace), overlay).decide(command, Limits(flush_allowed=True))
     key_count, size_bytes = _extent(command)
     assert key_count == keys
     if not isinstance(command, PurgeExpired):

@@ -7,9 +7,9 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from synap import committer as committer_module
 from synap.commands import Delete
 from synap.errors import DiskFullError, InvalidKeyError, LogConflictError, LogFailedError, NotReadyError
+from synap.keyspace import room as room_module
 from synap.results import Written
 
 from .engine import LOG_FAILED, Bench, at_work, outcomes, set_text
@@ -78,7 +78,7 @@ async def test_an_error_while_deciding_leaves_nobody_waiting(bench: Bench, monke
     def fail(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(committer_module, "decide", fail)
+    monkeypatch.setattr(room_module, "decide", fail)
     sent = await bench.send(set_text(b"a"))
     assert sent[0].error is MemoryError
     assert isinstance(bench.ended, MemoryError)

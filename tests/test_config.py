@@ -1,11 +1,13 @@
 """Settings: where they come from, which win, and what is refused in which words."""
 
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
-from synap.config import Settings, SnapshotSettings, load_settings
+from synap.config import KvStoreSettings, Settings, SnapshotSettings, load_settings
 from synap.errors import ConfigError
+from synap.keyspace.eviction import MemoryLimit, Policy
 
 
 @pytest.fixture
@@ -87,6 +89,27 @@ def test_any_setting_can_come_from_the_environment() -> None:
     assert (settings.server.max_connections, settings.kv_store.max_value_size_bytes) == (7, 9)
     assert (settings.persistence.enabled, settings.persistence.wal.enabled) == (False, False)
     assert (settings.persistence.wal.fsync_mode, settings.logging.level) == ("periodic", "warn")
+
+
+@pytest.mark.parametrize(
+    ("content", "max_memory_mb", "eviction_policy"),
+    [
+        ("", None, "none"),
+        ("kv_store: {max_memory_mb: null, eviction_policy: none}", None, "none"),
+        ("kv_store: {max_memory_mb: 0}", 0, "none"),
+        ("kv_store: {max_memory_mb: 4096, eviction_policy: lru}", 4096, "lru"),
+        ("kv_store: {max_memory_mb: 1, eviction_policy: volatile-ttl}", 1, "volatile-ttl"),
+    ],
+)
+def test_a_memory_limit(file: Path, content: str, max_memory_mb: int | None, eviction_policy: str) -> None:
+    kv_store = load(file, content).kv_store
+    assert (kv_store.max_memory_mb, kv_store.eviction_policy) == (max_memory_mb, eviction_policy)
+
+
+def test_the_names_of_eviction_policies_are_those_of_the_keyspace() -> None:
+    names = get_args(get_type_hints(KvStoreSettings)["eviction_policy"])
+    assert {MemoryLimit(1, name).policy for name in names} == set(Policy)
+    assert set(Policy) < set(names)
 
 
 # --- what is let pass ------------------------------------------------------------------------------------
@@ -183,8 +206,9 @@ persistence:
 
 # --- what is refused -------------------------------------------------------------------------------------
 
-SECTIONS = "server, kv_store, persistence, logging, replication"
-IN_SERVER = "host, port, max_connections, max_body_size_bytes"
+SECTIONS = "server, kv_store, persistence, authentication, logging, replication"
+IN_SERVER = "host, port, max_connections, max_body_size_bytes, cors_origins, allowed_hosts, fast_lane"
+POLICIES = ", ".join(("none", "lru", "lfu", *Policy))
 IN_SNAPSHOT = "enabled, directory, auto_snapshot, interval_secs, operation_threshold, log_size_mb, keep_count"
 
 
@@ -212,6 +236,12 @@ IN_SNAPSHOT = "enabled, directory, auto_snapshot, interval_secs, operation_thres
         (
             "persistence: {wal: {fsync_mode: at times}}",
             "FILE: persistence.wal.fsync_mode: invalid enum value 'at times', expected one of: always, periodic, never",
+        ),
+        ("kv_store: {max_memory_mb: -1}", "FILE: kv_store.max_memory_mb: expected int >= 0"),
+        ("kv_store: {max_memory_mb: 4GB}", "FILE: kv_store.max_memory_mb: expected int | null, got str"),
+        (
+            "kv_store: {eviction_policy: mru}",
+            f"FILE: kv_store.eviction_policy: invalid enum value 'mru', expected one of: {POLICIES}",
         ),
         ("persistence: {wal: {retention_secs: -1}}", "FILE: persistence.wal.retention_secs: expected int >= 0"),
         ("persistence: {snapshot: {keep_count: 0}}", "FILE: persistence.snapshot.keep_count: expected int >= 2"),
@@ -242,6 +272,89 @@ IN_SNAPSHOT = "enabled, directory, auto_snapshot, interval_secs, operation_thres
 )
 def test_wrong_settings(file: Path, content: str, sentence: str) -> None:
     assert refused(file, content) == sentence
+
+
+A_HASH = "$2b$04$" + "a" * 53
+ORIGINS = "FILE: server: cors_origins: expected origins as browsers write them"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (
+            "authentication: {enabled: true}",
+            "authentication.enabled is true, but there are no users and no api_keys: nobody may come in",
+        ),
+        (
+            "authentication: {users: [{username: a, password_hash: SECRET, role: admin}]}",
+            "FILE: authentication.users[0]: password_hash of a: expected a bcrypt ($2b$...)",
+        ),
+        (
+            f"authentication: {{users: [{{username: a, password_hash: {A_HASH}, role: root}}]}}",
+            "FILE: authentication.users[0].role: invalid enum value 'root', expected one of: reader, writer, admin",
+        ),
+        (
+            f"authentication: {{users: [{{username: a, password: SECRET, password_hash: {A_HASH}, role: admin}}]}}",
+            "FILE: there is no setting authentication.users[0].password; there are: username, password_hash, role",
+        ),
+        (
+            "authentication: {api_keys: [{name: a, key: SECRET, role: admin}, {name: b, key: SECRET, role: admin}]}",
+            "FILE: authentication: api_keys: a and b have the same key",
+        ),
+        (
+            "authentication: {api_keys: [{name: a, key: SECRET, role: admin, prefixes: [a, '']}]}",
+            "FILE: authentication.api_keys[0].prefixes[1]: expected str of length >= 1",
+        ),
+        (
+            "authentication: {api_keys: [{name: a, key: 5, role: admin}]}",
+            "FILE: authentication.api_keys[0].key: expected str | null, got int",
+        ),
+        (
+            "authentication: {api_keys: {name: a}}",
+            "FILE: authentication.api_keys: expected array, got object",
+        ),
+        ("server: {cors_origins: ['*']}", "FILE: server: cors_origins: * would let every web page in; expected"),
+        ("server: {cors_origins: [https://a.example/]}", ORIGINS),
+        ("server: {cors_origins: [https://a.example:443]}", ORIGINS),
+        ("server: {cors_origins: ['null']}", ORIGINS),
+        ("server: {cors_origins: [HTTPS://A.example]}", ORIGINS),
+        ("server: {cors_origins: [a.example]}", ORIGINS),
+        ("server: {cors_origins: https://a.example}", "FILE: server.cors_origins: expected array, got str"),
+    ],
+)
+def test_wrong_accounts_and_origins(file: Path, content: str, sentence: str) -> None:
+    said = refused(file, content)
+    assert said.startswith(sentence)
+    assert "SECRET" not in said
+
+
+def test_accounts_and_origins(file: Path) -> None:
+    content = """
+server: {cors_origins: [https://a.example, "http://localhost:5173", "http://[::1]:8080"]}
+authentication:
+  enabled: true
+  users:
+    # - nobody yet
+  api_keys:
+    - {name: app, key: some-key, role: writer, prefixes: ["app:"], created: 2026-11-24, expires_days: 90}
+"""
+    settings = load(file, content)
+    assert settings.server.cors_origins == ("https://a.example", "http://localhost:5173", "http://[::1]:8080")
+    assert (settings.authentication.users, settings.authentication.api_keys[0].name) == ((), "app")
+
+
+def test_a_list_in_the_environment_is_json(file: Path) -> None:
+    keys = '[{"name": "app", "key": "some-key", "role": "reader"}]'
+    environment = {"SYNAP_AUTHENTICATION__ENABLED": "true", "SYNAP_AUTHENTICATION__API_KEYS": keys}
+    settings = load(file, "authentication: {api_keys: [{name: old, key: old, role: admin}]}", environment)
+    assert [key.name for key in settings.authentication.api_keys] == ["app"], "another list, not a longer one"
+    assert load(file, "", {"SYNAP_SERVER__CORS_ORIGINS": '["https://a.example"]'}).server.cors_origins
+
+
+@pytest.mark.parametrize("value", ["SECRET", "[SECRET]", '["SECRET', "[" * 100_000])
+def test_a_list_in_the_environment_that_is_none(file: Path, value: str) -> None:
+    said = refused(file, "", {"SYNAP_AUTHENTICATION__API_KEYS": value})
+    assert said == "environment variable SYNAP_AUTHENTICATION__API_KEYS: expected a list in JSON"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from synap.commands import (
     Count,
     Delete,
     DeletePrefix,
+    Flush,
     GetDelete,
     GetMany,
     GetTouch,
@@ -43,6 +44,7 @@ FOUND = Found(0, b"", None, 1)
         (GetDelete(b"a"), None, OperationCounts(gets=1)),
         (Delete(b"a"), False, OperationCounts()),
         (DeletePrefix(b"a"), 7, OperationCounts(dels=7)),
+        (Flush(), 7, OperationCounts(dels=7)),
         (Count(b""), 7, OperationCounts()),
     ],
 )

@@ -191,5 +191,5 @@ def test_data_and_sentence(error: SynapError, text: str, data: dict[str, object]
 
 def test_how_soon_to_try_again() -> None:
     kinds = [each for each in our_errors() if issubclass(each, UnavailableError)]
-    assert len(kinds) == 4
+    assert len(kinds) == 5
     assert all(kind.retry_after_s >= 1 for kind in kinds)

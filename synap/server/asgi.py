@@ -1,47 +1,27 @@
 """The ASGI application: HTTP requests from hypercorn to the REST API and back.
 
-A shell around ``protocol.http``. What it adds is what needs a socket or a clock: it reads bodies within their
-limits, gives up on clients that send none, and sees to it that every request gets a response. It knows no
-keyspace, no log, no route.
+A shell around an ``Exchange``, which knows what a request comes down to. What it adds is what needs a socket or a
+clock: it reads bodies within their limits, and gives up on clients that send none. It knows no keyspace, no log, no
+route.
 
 * A body over its limit is refused as soon as that shows, in Content-Length or in what arrived. Such a response
   overtakes the request, so the rest of the body is then read and thrown away for a while (``_overtake``): a
   socket closed over unread bytes is reset, and the client would see that instead of the response.
 * A request whose client is gone is dropped while its body is read. Once it became a command, nobody watches
   the client any more: the command is carried out, and the response goes nowhere.
-* What nobody foresaw is 500, and is logged without the exception's text, which may quote keys or values.
+* Who asks is looked at before the body is read: without credentials, none is.
 """
 
-import traceback
 from contextlib import aclosing
 
-import structlog
 import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, LifespanScope, Scope, WebsocketScope
 from msgspec import structs
 
-from synap.commands import Write
-from synap.errors import (
-    HeadersTooLargeError,
-    OverloadedError,
-    RequestTimeoutError,
-    StreamVersionError,
-    SynapError,
-    TooLargeError,
-)
-from synap.protocol.http import (
-    Headers,
-    Match,
-    Request,
-    Response,
-    Service,
-    answer,
-    find,
-    finish,
-    respond_to_error,
-    show,
-)
+from synap.errors import OverloadedError, RequestTimeoutError, StreamVersionError, SynapError, TooLargeError
+from synap.protocol.http import Headers, Request, Response, finish, respond_to_error
 from synap.protocol.http.message import Stream, header
+from synap.server.exchange import Answered, Exchange, Head, log_unforeseen
 from synap.tasks import open_tasks
 
 BODY_MAX_BYTES = 10 * 1024 * 1024
@@ -49,9 +29,6 @@ BODY_MAX_BYTES = 10 * 1024 * 1024
 
 BODY_TIMEOUT_S = 30.0
 """A body of the largest size within this time needs a line of 3 Mbit/s."""
-
-HEADERS_MAX_BYTES = 64 * 1024
-"""Names and values together. No client of ours comes near; cookies that stray here may."""
 
 BODIES_MAX_BYTES = 256 * 1024 * 1024
 """All bodies that are being received, together. Each connection may bring one, and there may be 10,000 of them."""
@@ -62,14 +39,8 @@ _OVERTAKE_S = 5.0
 _FINISH_INLINE_MAX_BYTES = 64 * 1024
 """A larger body is compressed in a thread: it would hold up all other requests for more than a millisecond."""
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
-
 _STREAMS_OVER = frozenset({"1.0", "1.1"})
 """Where a body may have no end. Over HTTP/2, hypercorn takes whatever a client does not into memory."""
-
-_UNMATCHED = "unmatched"
-
-_log: structlog.stdlib.BoundLogger = structlog.get_logger("synap.http")
 
 
 class _ClientGoneError(Exception):
@@ -152,17 +123,17 @@ class Body:
 
 
 class App:
-    """An ASGI 3 application that answers from a ``Service``."""
+    """An ASGI 3 application that answers from an ``Exchange``."""
 
     def __init__(
         self,
-        service: Service,
+        exchange: Exchange,
         *,
         body_max_bytes: int = BODY_MAX_BYTES,
         body_timeout_s: float = BODY_TIMEOUT_S,
         bodies_max_bytes: int = BODIES_MAX_BYTES,
     ) -> None:
-        self._service = service
+        self._exchange = exchange
         self._bodies = Budget(bodies_max_bytes)
         self._body_max_bytes = body_max_bytes
         self._body_timeout_s = body_timeout_s
@@ -190,7 +161,7 @@ class App:
         if response.stream is not None and scope["http_version"] not in _STREAMS_OVER:
             response.stream.close()
             response = respond_to_error(StreamVersionError(scope["http_version"]), may_have_written=False)
-        response = await _finished(scope["method"], headers, response)
+        response = await _finished(scope["method"], headers, self._exchange.expose(headers, response))
         if _is_ambiguous(headers):
             response = structs.replace(response, headers=(*response.headers, (b"connection", b"close")))
         if response.stream is not None:
@@ -198,53 +169,30 @@ class App:
                 await _send_stream(response, response.stream, scope["method"], receive, send)
             except Exception as error:
                 # The status has long been sent. That the connection breaks off is all that the client is told.
-                _log_unforeseen(error, route)
+                log_unforeseen(error, route)
                 raise
         else:
             await _send(response, body, send)
-        method = scope["method"] if scope["method"] in _METHODS else "other"
-        self._service.observe(method, route, response.status, trio.current_time() - started_s)
+        self._exchange.observe(scope["method"], route, response.status, trio.current_time() - started_s)
 
     async def _answer(self, scope: HTTPScope, headers: Headers, body: Body) -> tuple[str, Response]:
         """The pattern of the route, and the response; whatever goes wrong is one, too."""
-        try:
-            _check_headers(headers)
-            match = find(scope["method"], scope["raw_path"])
-        except SynapError as error:
-            return _UNMATCHED, respond_to_error(error)
+        client = scope.get("client")
+        address = client[0] if client else ""
+        entered = await self._exchange.enter(Head(scope["method"], scope["raw_path"], headers, address))
+        if isinstance(entered, Answered):
+            return entered.route, entered.response
         try:
             content = await body.read(headers, self._body_timeout_s)
         except (SynapError, MemoryError) as error:
-            return match.route.pattern, respond_to_error(error, may_have_written=False)
+            return entered.route, entered.match.refuse(None, error, may_have_written=False)
         request = Request(scope["method"], scope["raw_path"], scope["query_string"], headers, content)
-        return match.route.pattern, await self._carry_out(match, request)
-
-    async def _carry_out(self, match: Match, request: Request) -> Response:
-        is_write = False
-        try:
-            call = match.call(request)
-            is_write = isinstance(call.wish, Write)
-            return call.respond(await answer(self._service, call.wish))
-        except Exception as error:  # noqa: BLE001  (the last line of defence: every request gets a response)
-            if show(error).type == "internal_error":
-                _log_unforeseen(error, match.route.pattern)
-            return respond_to_error(error, may_have_written=is_write)
-
-
-def _check_headers(headers: Headers) -> None:
-    size = sum(len(name) + len(value) for name, value in headers)
-    if size > HEADERS_MAX_BYTES:
-        raise HeadersTooLargeError(size, HEADERS_MAX_BYTES)
+        return entered.route, await self._exchange.carry_out(entered, request)
 
 
 def _is_ambiguous(headers: Headers) -> bool:
     """Whether the body has two lengths. Chunks count, but a proxy may have taken the rest for another request."""
     return header(headers, b"content-length") is not None and header(headers, b"transfer-encoding") is not None
-
-
-def _log_unforeseen(error: Exception, route: str) -> None:
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    _log.error("request failed", route=route, error=type(error).__name__, frames=frames)
 
 
 async def _finished(method: str, headers: Headers, response: Response) -> Response:

@@ -20,11 +20,19 @@ _SLICE_BYTES = 64 * 1024
 
 
 class Connection(TCPServer):
-    """Serves what comes over a stream, until the client or hypercorn closes it."""
+    """Serves what comes over a stream, until the client or hypercorn closes it; ``unread`` came already."""
 
-    def __init__(self, app: ASGIWrapper, config: Config, context: WorkerContext, stream: trio.SocketStream) -> None:
+    def __init__(
+        self,
+        app: ASGIWrapper,
+        config: Config,
+        context: WorkerContext,
+        stream: trio.SocketStream,
+        unread: bytes = b"",
+    ) -> None:
+        client = _ClientStream(stream, unread)
         # TCPServer takes plain streams, too, whatever its annotation says.
-        super().__init__(app, config, context, ConnectionState({}), _ClientStream(stream))  # type: ignore[arg-type]
+        super().__init__(app, config, context, ConnectionState({}), client)  # type: ignore[arg-type]
         self._client_is_gone = False
 
     async def _read_data(self) -> None:
@@ -42,12 +50,20 @@ class Connection(TCPServer):
 class _ClientStream:
     """What hypercorn uses of ``trio.SocketStream``; it would wait for ever for a client that does not read."""
 
-    def __init__(self, stream: trio.SocketStream) -> None:
+    def __init__(self, stream: trio.SocketStream, unread: bytes) -> None:
         self.socket = stream.socket
-        self.receive_some = stream.receive_some
         self.send_eof = stream.send_eof
         self.aclose = stream.aclose
         self._stream = stream
+        self._unread = unread
+
+    async def receive_some(self, max_bytes: int) -> bytes | bytearray:
+        """What comes next, first of all what had come before."""
+        if not self._unread:
+            return await self._stream.receive_some(max_bytes)
+        await trio.lowlevel.checkpoint()
+        unread, self._unread = self._unread[:max_bytes], self._unread[max_bytes:]
+        return unread
 
     async def send_all(self, data: bytes) -> None:
         """Send everything. Raises ``trio.BrokenResourceError`` where the client takes nothing for too long."""

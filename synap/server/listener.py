@@ -1,4 +1,4 @@
-"""The listener: sockets in, hypercorn's connection handler on each connection, a limit on their number.
+"""The listener: sockets in, the fast lane and then hypercorn's handler on each connection, a limit on their number.
 
 Driven directly rather than through ``hypercorn.trio.serve``, because that accepts without a limit and stops accepting
 only together with everything else. What is used of hypercorn here is ``TCPServer`` and ``WorkerContext``; their minor
@@ -7,6 +7,7 @@ version is pinned, and ``tests/server/test_listener.py`` would notice a change.
 
 import contextlib
 import socket
+from ipaddress import ip_address
 from typing import Any
 
 import structlog
@@ -18,6 +19,7 @@ from hypercorn.typing import ASGIFramework
 
 from synap.errors import AddressInUseError
 from synap.server.connection import Connection
+from synap.server.lane.door import Lane
 
 BACKLOG = 1024
 """Connections that the kernel holds until they are accepted."""
@@ -89,6 +91,11 @@ def url_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if listening.family == socket.AF_INET6 else f"http://{host}:{port}"
 
 
+def is_loopback(listening: socket.socket) -> bool:
+    """Whether only this machine reaches the socket."""
+    return ip_address(listening.getsockname()[0].partition("%")[0]).is_loopback
+
+
 def hypercorn_config() -> Config:
     """How hypercorn treats a connection."""
     config = Config()
@@ -101,15 +108,23 @@ def hypercorn_config() -> Config:
 
 
 class Listener:
-    """Serves an ASGI application on sockets until ``stop``; ``finished`` is set when the last connection has ended."""
+    """Serves on sockets until ``stop``; ``finished`` is set when the last connection has ended.
 
-    def __init__(self, app: ASGIFramework, sockets: list[socket.socket], max_connections: int) -> None:
+    A connection is the ``lane``'s first, if there is one; what it hands over, and all without one, is served by
+    hypercorn with ``app``, an ASGI application.
+    """
+
+    def __init__(
+        self, app: ASGIFramework, sockets: list[socket.socket], max_connections: int, lane: Lane | None = None
+    ) -> None:
         self._app = ASGIWrapper(app)
         self._listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(each)) for each in sockets]
         self._max_connections = max_connections
         self.finished = trio.Event()
         self._config = hypercorn_config()
         self._context = WorkerContext(None)
+        self._lane = lane
+        self._open = 0
         self._streams: set[trio.SocketStream] = set()
         self._refusals = 0
         self._accepting = trio.CancelScope()
@@ -121,6 +136,8 @@ class Listener:
             with self._connections:
                 async with trio.open_nursery() as everything:
                     everything.start_soon(self._cut_off)
+                    if self._lane is not None:
+                        everything.start_soon(self._lane.run)
                     await self._accept_and_serve()
                     everything.cancel_scope.cancel()
         finally:
@@ -134,7 +151,7 @@ class Listener:
                 await listener.aclose()
 
     async def _cut_off(self) -> None:
-        """Close every connection when cancelled.
+        """Close every connection that hypercorn serves when cancelled.
 
         Cancelling alone would wait for ever: hypercorn shields what it sends, even to a client that reads nothing.
         """
@@ -147,19 +164,46 @@ class Listener:
     async def stop(self) -> None:
         """Accept no more; let requests under way finish within ``STOP_GRACE_S``, and close idle connections."""
         self._accepting.cancel()
+        if self._lane is not None:
+            self._lane.stop()
         await self._context.terminated.set()
         self._connections.deadline = trio.current_time() + STOP_GRACE_S
 
     async def _serve(self, stream: trio.SocketStream) -> None:
-        if len(self._streams) >= self._max_connections:
+        if self._open >= self._max_connections:
             await self._refuse(stream)
             return
-        self._streams.add(stream)
+        self._open += 1
         try:
-            await Connection(self._app, self._config, self._context, stream)
+            if self._lane is None:
+                await self._serve_all_of_http(stream, b"")
+            else:
+                await self._serve_in_lane(self._lane, stream)
         except Exception as error:  # noqa: BLE001  # one connection must not end the others
             # The exception's text stays out: it may quote what the client sent.
             _logger.error("connection failed", error=type(error).__name__)  # noqa: TRY400
+        finally:
+            self._open -= 1
+
+    async def _serve_in_lane(self, lane: Lane, stream: trio.SocketStream) -> None:
+        """The lane works with the plain socket, which is trio's again where it is handed over."""
+        family, kind, number = stream.socket.family, stream.socket.type, stream.socket.proto
+        with socket.socket(family, kind, number, fileno=stream.socket.detach()) as connection:
+            connection.setblocking(False)
+            try:
+                address = str(connection.getpeername()[0])
+            except OSError:
+                return  # The client is gone already.
+            unread = await lane.serve(connection, address)
+            if unread is None:
+                return
+            rest = socket.socket(family, kind, number, fileno=connection.detach())
+        await self._serve_all_of_http(trio.SocketStream(trio.socket.from_stdlib_socket(rest)), unread)
+
+    async def _serve_all_of_http(self, stream: trio.SocketStream, unread: bytes) -> None:
+        self._streams.add(stream)
+        try:
+            await Connection(self._app, self._config, self._context, stream, unread)
         finally:
             self._streams.discard(stream)
 

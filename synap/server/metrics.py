@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
@@ -26,10 +26,10 @@ def exposition(metrics: Metrics, store: Store | None, recovery_s: float) -> tupl
 
 def resident_bytes() -> int:
     """The memory of this process that is in RAM."""
-    return _statm()[1]
+    return process_memory()[1]
 
 
-def _statm() -> tuple[int, int]:
+def process_memory() -> tuple[int, int]:
     """Virtual and resident size in bytes, from Linux's ``/proc`` (proc_pid_statm(5))."""
     virtual, resident, *_ = Path("/proc/self/statm").read_text(encoding="ascii").split()
     return int(virtual) * _PAGE_BYTES, int(resident) * _PAGE_BYTES
@@ -41,7 +41,7 @@ class _Gauges(Collector):
         self._recovery_s = recovery_s
 
     def collect(self) -> Iterator[Metric]:
-        virtual, resident = _statm()
+        virtual, resident = process_memory()
         memory = GaugeMetricFamily("synap_process_memory_bytes", "Memory of the process", labels=["type"])
         memory.add_metric(["virtual"], virtual)
         memory.add_metric(["resident"], resident)
@@ -54,7 +54,14 @@ class _Gauges(Collector):
 
     def _of_store(self, store: Store) -> Iterator[Metric]:
         yield GaugeMetricFamily("synap_kv_keys", "Live entries", value=store.key_count())
-        yield GaugeMetricFamily("synap_kv_memory_bytes", "Memory of entries and tree", value=store.memory_bytes)
+        yield GaugeMetricFamily(
+            "synap_kv_memory_bytes", "Memory of entries, tree and order of eviction", value=store.memory_bytes
+        )
+        if store.memory_limit.max_bytes is not None:
+            max_bytes = store.memory_limit.max_bytes
+            yield GaugeMetricFamily("synap_kv_max_memory_bytes", "What they may take", value=max_bytes)
+        evicted = store.evicted_keys
+        yield CounterMetricFamily("synap_evicted_keys", "Entries removed because memory was needed", value=evicted)
         yield GaugeMetricFamily("synap_wal_seq", "Sequence number of the last event", value=store.seq)
         yield from _of_disk(store)
         yield GaugeMetricFamily("synap_recovery_seconds", "Time the last recovery took", value=self._recovery_s)

@@ -16,27 +16,33 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
+from time import time
 
 import structlog
 import trio
 
 import synap
 from synap.clock import SystemClock
-from synap.config import PersistenceSettings, Settings
+from synap.config import KvStoreSettings, PersistenceSettings, Settings
 from synap.datadir import DataDirectory, Places, explained, open_data_directory
 from synap.errors import LogFailedError
 from synap.fs import RealFileSystem
 from synap.radix import IMPLEMENTATION
 from synap.recovery import RecoveryReport
 from synap.server.asgi import App
+from synap.server.authentication import Authentication
 from synap.server.descriptors import room_for_connections
-from synap.server.listener import Listener, bind, url_of
+from synap.server.exchange import Exchange
+from synap.server.lane.door import Lane
+from synap.server.listener import Listener, bind, is_loopback, url_of
 from synap.server.loading_bar import loading_bar
 from synap.server.service import StoreService
 from synap.store import (
     FsyncMode,
     Limits,
     LogOptions,
+    MemoryLimit,
+    Slowlog,
     SnapshotOptions,
     Store,
     open_memory_store,
@@ -102,11 +108,41 @@ def _snapshot_options(persistence: PersistenceSettings) -> SnapshotOptions:
     )
 
 
+def _memory_limit(kv_store: KvStoreSettings) -> MemoryLimit:
+    limit = MemoryLimit(kv_store.max_memory_mb * _MIB if kv_store.max_memory_mb else None, kv_store.eviction_policy)
+    if limit.evicts and limit.max_bytes is None:
+        _logger.warning("there is an eviction policy, but no kv_store.max_memory_mb, so nothing is ever evicted")
+    return limit
+
+
 def _max_connections(wanted: int) -> int:
     room = room_for_connections(wanted)
     if room < wanted:
         _logger.warning("fewer connections than configured: file descriptors are limited (ulimit -n)", connections=room)
     return room
+
+
+def _exchange(settings: Settings, service: StoreService, sockets: list[socket.socket], metrics: Metrics) -> Exchange:
+    """The service for those who may come in; with a warning where that is everybody, and not of this machine only."""
+    origins = frozenset(origin.encode() for origin in settings.server.cors_origins)
+    if settings.authentication.enabled:
+        authentication = Authentication(settings.authentication, SystemClock(), metrics)
+        for name in authentication.expired():
+            _logger.warning("an API key has expired", name=name)
+        for name in authentication.short():
+            _logger.warning(
+                "an API key is so short that it may be guessed; synap new-api-key makes a long one", name=name
+            )
+        return Exchange(service, authentication, origins)
+    if all(is_loopback(each) for each in sockets):
+        hosts = frozenset(name.lower() for name in settings.server.allowed_hosts)
+        return Exchange(service, origins=origins, hosts=hosts)
+    _logger.warning(
+        "anybody who reaches this address may read and change everything; enable authentication in the settings, or "
+        "listen on 127.0.0.1",
+        host=settings.server.host,
+    )
+    return Exchange(service, origins=origins)
 
 
 class _Server:
@@ -117,9 +153,11 @@ class _Server:
         self._directory = directory
         self._metrics = Metrics()
         self._address = url_of(sockets[0])
-        self._service = StoreService(self._metrics)
-        app = App(self._service, body_max_bytes=settings.server.max_body_size_bytes)
-        self._listener = Listener(app, sockets, _max_connections(settings.server.max_connections))
+        self._service = StoreService(self._metrics, settings, sockets[0].getsockname()[1])
+        exchange = _exchange(settings, self._service, sockets, self._metrics)
+        app = App(exchange, body_max_bytes=settings.server.max_body_size_bytes)
+        lane = Lane(exchange, time, settings.server.max_body_size_bytes) if settings.server.fast_lane else None
+        self._listener = Listener(app, sockets, _max_connections(settings.server.max_connections), lane)
         self._stop = trio.Event()
         self._show_progress: Callable[[float], None] = lambda _: None
         self._forced_end = threading.Timer(HANG_MAX_S, os._exit, [EXIT_FORCED])
@@ -163,9 +201,17 @@ class _Server:
             return
 
     async def _load(self) -> Store:
-        clock, limits = SystemClock(), Limits(value_max_bytes=self._settings.kv_store.max_value_size_bytes)
+        kv_store = self._settings.kv_store
+        clock = SystemClock()
+        limits = Limits(value_max_bytes=kv_store.max_value_size_bytes, flush_allowed=kv_store.allow_flush_commands)
         if self._directory is None:
-            store = open_memory_store(clock, limits=limits, metrics=self._metrics)
+            store = open_memory_store(
+                clock,
+                limits=limits,
+                metrics=self._metrics,
+                slowlog=self._slowlog(),
+                memory_limit=_memory_limit(kv_store),
+            )
             self._service.attach(store, recovery_s=0.0)
             greeting = f"Synap {synap.__version__} serves {self._address}; nothing is kept over its end"
             _logger.warning(greeting)
@@ -176,6 +222,10 @@ class _Server:
         self._service.attach(store, report.duration_s)
         self._announce(store, report)
         return store
+
+    def _slowlog(self) -> Slowlog:
+        kv_store = self._settings.kv_store
+        return Slowlog(kv_store.slowlog_threshold_ms, kv_store.slowlog_max_entries)
 
     def _open_store(self, directory: DataDirectory, clock: SystemClock, limits: Limits) -> tuple[Store, RecoveryReport]:
         wal = self._settings.persistence.wal
@@ -189,6 +239,8 @@ class _Server:
                 limits=limits,
                 metrics=self._metrics,
                 on_progress=self._report_progress,
+                slowlog=self._slowlog(),
+                memory_limit=_memory_limit(self._settings.kv_store),
             )
 
     def _report_progress(self, share: float) -> None:

@@ -1,31 +1,49 @@
 """The service behind the REST API: the store once it is there, and the truth about the server before and after."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
 from typing import TypeVar
 
 import trio
 
 import synap
-from synap.commands import Command
+from synap.commands import Command, Query, Write
+from synap.config import Settings
 from synap.errors import NotReadyError
+from synap.protocol.http.info import Info
 from synap.protocol.http.message import Stream
-from synap.protocol.http.service import Exposition, Health, Operations, Readiness, Snapshot, Stats
+from synap.protocol.http.service import (
+    Exposition,
+    Health,
+    Operations,
+    Readiness,
+    SlowEntries,
+    SlowEntry,
+    Snapshot,
+    Stats,
+)
+from synap.server.info import gather
 from synap.server.metrics import exposition, resident_bytes
-from synap.store import Reader, SnapshotInfo, Store
+from synap.store import Reader, SlowCommand, SnapshotInfo, Store
 from synap.telemetry import Metrics
 
 R = TypeVar("R")
 
 
 class StoreService:
-    """See ``protocol.http.service.Service``. Starts without a store; ``attach`` gives it one."""
+    """See ``protocol.http.service.Service``. Starts without a store; ``attach`` gives it one.
 
-    def __init__(self, metrics: Metrics) -> None:
+    ``settings`` and ``port`` are what ``/info`` tells.
+    """
+
+    def __init__(self, metrics: Metrics, settings: Settings | None = None, port: int = 0) -> None:
         self._recovered = 0.0
         self._recovery_s = 0.0
         self._metrics = metrics
+        self._settings = Settings() if settings is None else settings
+        self._port = port
         self._store: Store | None = None
         self._draining = False
         self._started_s = monotonic()
@@ -53,6 +71,15 @@ class StoreService:
     async def execute(self, command: Command[R]) -> R:
         """See ``Service``."""
         return await self._loaded_store().execute(command)
+
+    def look(self, query: Query[R]) -> R:
+        """See ``Service``."""
+        return self._loaded_store().look(query)
+
+    def begin(self, command: Write[R], on_done: Callable[[Callable[[], R]], None]) -> None:
+        """See ``Service``."""
+        store = self._loaded_store()
+        store.begin(command, lambda pending: on_done(partial(store.finish, pending)))
 
     async def take_snapshot(self) -> Snapshot:
         """See ``Service``."""
@@ -88,21 +115,44 @@ class StoreService:
 
     def stats(self) -> Stats:
         """See ``Service``. Zeros while the store is loading."""
-        store = self._store
+        store, policy = self._store, self._settings.kv_store.eviction_policy
         if store is None:
-            return Stats(0, 0, resident_bytes(), "none", Operations(0, 0, 0, 0, 0), 0.0, 0, 0, self._uptime_s())
+            return Stats(0, 0, resident_bytes(), policy, Operations(0, 0, 0, 0, 0), 0.0, 0, 0, self._uptime_s())
         counts = store.counts
         return Stats(
             total_keys=store.key_count(),
             memory_bytes=store.memory_bytes,
             total_memory_bytes=resident_bytes(),
-            eviction_policy="none",
+            eviction_policy=store.memory_limit.policy_name,
             operations=Operations(counts.gets, counts.sets, counts.dels, counts.hits, counts.gets - counts.hits),
             hit_rate=counts.hits / counts.gets if counts.gets else 0.0,
             seq=store.seq,
             expired_keys=store.expired_keys,
             uptime_secs=self._uptime_s(),
+            evicted_keys=store.evicted_keys,
+            max_memory_bytes=store.memory_limit.max_bytes,
         )
+
+    def info(self) -> Info:
+        """See ``Service``."""
+        return gather(
+            self._settings,
+            self._port,
+            self._store,
+            stats=self.stats(),
+            snapshots=self.snapshots(),
+            recovery_s=self._recovery_s,
+        )
+
+    def slowlog(self, count: int) -> SlowEntries:
+        """See ``Service``. None while the store is loading."""
+        if self._store is None:
+            return SlowEntries((), 0)
+        return SlowEntries(tuple(map(_slow, self._store.slowlog.latest(count))), len(self._store.slowlog))
+
+    async def clear_slowlog(self) -> int:
+        """See ``Service``."""
+        return self._loaded_store().slowlog.clear()
 
     def metrics(self) -> Exposition:
         """See ``Service``."""
@@ -127,6 +177,10 @@ async def _read_in_thread(chunks: Iterator[bytes]) -> AsyncGenerator[bytes, None
     """Chunks whose reading blocks on the disk."""
     while (chunk := await trio.to_thread.run_sync(next, chunks, None)) is not None:
         yield chunk
+
+
+def _slow(command: SlowCommand) -> SlowEntry:
+    return SlowEntry(command.id, command.time_ms // 1000, command.duration_us, command.command, command.args)
 
 
 def _shown(snapshot: SnapshotInfo) -> Snapshot:

@@ -22,13 +22,24 @@ from hypercorn.trio import serve
 from hypercorn.typing import ASGIReceiveEvent, ASGISendEvent, Scope
 from trio.testing import MockClock
 
-from synap.commands import Command, Delete, Get, Kind, Set
+from synap.commands import Command, Delete, Get, Kind, Query, Set, Write
 from synap.errors import CodecError, LogFailedError, OverloadedError
 from synap.protocol.http import Headers
+from synap.protocol.http.info import Info
 from synap.protocol.http.message import Stream
-from synap.protocol.http.service import Exposition, Follower, Health, Operations, Readiness, Snapshot, Stats
+from synap.protocol.http.service import (
+    Exposition,
+    Follower,
+    Health,
+    Operations,
+    Readiness,
+    SlowEntries,
+    Snapshot,
+    Stats,
+)
 from synap.results import Found, Written
-from synap.server.asgi import HEADERS_MAX_BYTES, App
+from synap.server.asgi import App
+from synap.server.exchange import HEADERS_MAX_BYTES, Exchange
 
 R = TypeVar("R")
 JSON = (b"content-type", b"application/json")
@@ -45,6 +56,15 @@ class DictService:
 
     async def execute(self, command: Command[R]) -> R:
         await trio.lowlevel.checkpoint()
+        return self._done(command)
+
+    def look(self, query: Query[R]) -> R:
+        return self._done(query)
+
+    def begin(self, command: Write[R], on_done: Callable[[Callable[[], R]], None]) -> None:
+        on_done(partial(self._done, command))
+
+    def _done(self, command: Command[R]) -> R:
         if self.fails_with is not None:
             raise self.fails_with
         return cast("R", self._result(command))
@@ -83,6 +103,15 @@ class DictService:
     def stats(self) -> Stats:
         return Stats(0, 0, 0, "none", Operations(0, 0, 0, 0, 0), 0.0, 0, 0, 0)
 
+    def info(self) -> Info:
+        return Info()
+
+    def slowlog(self, count: int) -> SlowEntries:
+        return SlowEntries((), count)
+
+    async def clear_slowlog(self) -> int:
+        return 0
+
     def metrics(self) -> Exposition:
         return Exposition(b"", "text/plain")
 
@@ -99,7 +128,7 @@ def service() -> DictService:
 # --- in memory -------------------------------------------------------------------------------------------
 
 
-class Exchange:
+class Conversation:
     """One request to the application, its parts given out one by one, and what it sent."""
 
     def __init__(self, method: str, path: bytes, headers: Headers, parts: Iterable[bytes | None]) -> None:
@@ -149,15 +178,17 @@ class Exchange:
         return cast("dict[str, object]", json.loads(self.body))
 
 
-async def exchange(app: App, method: str, path: bytes, *parts: bytes | None, headers: Headers = (JSON,)) -> Exchange:
+async def exchange(
+    app: App, method: str, path: bytes, *parts: bytes | None, headers: Headers = (JSON,)
+) -> Conversation:
     """Ask the application; the parts of a body end with b""."""
-    exchange = Exchange(method, path, headers, parts)
+    exchange = Conversation(method, path, headers, parts)
     await app(exchange.scope, exchange.receive, exchange.send)
     return exchange
 
 
 async def test_a_value_is_set_and_read(service: DictService) -> None:
-    app = App(service)
+    app = App(Exchange(service))
     written = await exchange(app, "POST", b"/kv/set", b'{"key":"a/b",', b'"value":"c"}', b"")
     assert (written.status, written.told) == (200, {"success": True, "key": "a/b", "written": True, "version": 1})
     read = await exchange(app, "GET", b"/kv/get/a%2Fb", b"", headers=())
@@ -166,7 +197,7 @@ async def test_a_value_is_set_and_read(service: DictService) -> None:
 
 
 async def test_what_leads_nowhere_is_counted_without_its_name(service: DictService) -> None:
-    app = App(service)
+    app = App(Exchange(service))
     assert (await exchange(app, "GET", b"/secret", b"")).status == 404
     assert (await exchange(app, "BREW", b"/kv/set", b"")).status == 405
     assert (await exchange(app, "POST", b"/kv/set", b"{", b"")).status == 400
@@ -175,12 +206,12 @@ async def test_what_leads_nowhere_is_counted_without_its_name(service: DictServi
 
 async def test_a_body_is_refused_by_its_declared_length(service: DictService) -> None:
     headers = (JSON, (b"content-length", b"101"))
-    refused = await exchange(App(service, body_max_bytes=100), "POST", b"/kv/set", b"", headers=headers)
+    refused = await exchange(App(Exchange(service), body_max_bytes=100), "POST", b"/kv/set", b"", headers=headers)
     assert (refused.status, refused.told["limit"], refused.told["field"]) == (413, 100, "body")
 
 
 async def test_a_body_is_refused_as_soon_as_too_much_arrived(service: DictService) -> None:
-    app = App(service, body_max_bytes=100)
+    app = App(Exchange(service), body_max_bytes=100)
     refused = await exchange(app, "POST", b"/kv/set", b"a" * 60, b"a" * 60, b"a" * 60, b"")
     assert refused.status == 413
     assert str(refused.told["error"]).startswith("body is too large: 120 bytes")
@@ -188,7 +219,7 @@ async def test_a_body_is_refused_as_soon_as_too_much_arrived(service: DictServic
 
 
 async def test_a_body_of_the_largest_size_is_read(service: DictService) -> None:
-    app = App(service, body_max_bytes=100)
+    app = App(Exchange(service), body_max_bytes=100)
     body = b'{"key":"a","value":"' + b"v" * 78 + b'"}'
     assert len(body) == 100
     headers = (JSON, (b"content-length", b"100"))
@@ -197,18 +228,18 @@ async def test_a_body_of_the_largest_size_is_read(service: DictService) -> None:
 
 async def test_a_length_that_is_no_number_is_not_believed(service: DictService) -> None:
     headers = (JSON, (b"content-length", b"-1"))
-    assert (await exchange(App(service), "POST", b"/kv/set", b"{", b"", headers=headers)).status == 400
+    assert (await exchange(App(Exchange(service)), "POST", b"/kv/set", b"{", b"", headers=headers)).status == 400
 
 
 async def test_a_body_that_does_not_come(service: DictService, autojump_clock: MockClock) -> None:
-    late = await exchange(App(service, body_timeout_s=30), "POST", b"/kv/set", b'{"key":')
+    late = await exchange(App(Exchange(service), body_timeout_s=30), "POST", b"/kv/set", b'{"key":')
     assert (late.status, late.told["error"]) == (408, "the body did not arrive within 30 seconds")
     assert trio.current_time() == pytest.approx(35), "the body's time, and a while to see that nothing comes"
     assert late.sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
 
 
 async def test_all_bodies_together_have_a_limit(service: DictService, autojump_clock: MockClock) -> None:
-    app = App(service, body_timeout_s=30, bodies_max_bytes=100)
+    app = App(Exchange(service), body_timeout_s=30, bodies_max_bytes=100)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(exchange, app, "POST", b"/kv/set", b"a" * 60)
         await trio.testing.wait_all_tasks_blocked()
@@ -220,17 +251,17 @@ async def test_all_bodies_together_have_a_limit(service: DictService, autojump_c
 
 @pytest.mark.parametrize("parts", [(None,), (b'{"key":', None)])
 async def test_a_client_that_leaves_before_its_body_ends(service: DictService, parts: tuple[bytes | None, ...]) -> None:
-    gone = await exchange(App(service), "POST", b"/kv/set", *parts)
+    gone = await exchange(App(Exchange(service)), "POST", b"/kv/set", *parts)
     assert (gone.sent, service.observed, service.values) == ([], [], {})
 
 
 async def test_a_client_that_leaves_while_it_is_refused(service: DictService) -> None:
-    gone = await exchange(App(service), "GET", b"/nowhere", b"part", None)
+    gone = await exchange(App(Exchange(service)), "GET", b"/nowhere", b"part", None)
     assert gone.status == 404
 
 
 async def test_headers_have_a_limit(service: DictService) -> None:
-    app = App(service)
+    app = App(Exchange(service))
     fits = (b"cookie", b"a" * (HEADERS_MAX_BYTES - len(b"cookie")))
     assert (await exchange(app, "GET", b"/kv/get/a", b"", headers=(fits,))).status == 200
     refused = await exchange(app, "GET", b"/kv/get/a", b"", headers=(fits, (b"a", b"")))
@@ -239,10 +270,10 @@ async def test_headers_have_a_limit(service: DictService) -> None:
 
 async def test_an_error_of_the_service_is_answered(service: DictService) -> None:
     service.fails_with = OverloadedError("the write queue is full")
-    refused = await exchange(App(service), "DELETE", b"/kv/del/a", b"")
+    refused = await exchange(App(Exchange(service)), "DELETE", b"/kv/del/a", b"")
     assert (refused.status, refused.told["outcome"]) == (503, "not_written")
     service.fails_with = LogFailedError("fdatasync", Path("wal"), OSError(5, "I/O error"))
-    refused = await exchange(App(service), "DELETE", b"/kv/del/a", b"")
+    refused = await exchange(App(Exchange(service)), "DELETE", b"/kv/del/a", b"")
     assert (refused.status, refused.told["type"], refused.told["outcome"]) == (500, "log_failed", "unknown")
 
 
@@ -255,17 +286,17 @@ async def test_what_nobody_foresaw(
 ) -> None:
     service.fails_with = error
     with structlog.testing.capture_logs() as lines:
-        refused = await exchange(App(service), method, path, b"")
+        refused = await exchange(App(Exchange(service)), method, path, b"")
     assert (refused.status, refused.told["type"], refused.told["outcome"]) == (500, "internal_error", outcome)
     [line] = lines
     assert line["error"] == type(error).__name__
-    assert "in execute" in line["frames"]
+    assert "in _done" in line["frames"]
     assert "secret" not in str(line) + str(refused.told)
 
 
 async def test_a_large_response_is_compressed_all_the_same(service: DictService) -> None:
     service.values[b"a"] = Found(Kind.TEXT, b"v" * 1_000_000, None, 1)
-    read = await exchange(App(service), "GET", b"/kv/get/a", b"", headers=((b"accept-encoding", b"gzip"),))
+    read = await exchange(App(Exchange(service)), "GET", b"/kv/get/a", b"", headers=((b"accept-encoding", b"gzip"),))
     assert json.loads(gzip.decompress(read.body)) == "v" * 1_000_000
 
 
@@ -279,7 +310,7 @@ async def test_lifespan(service: DictService) -> None:
     async def send(event: ASGISendEvent) -> None:
         sent.append(event["type"])
 
-    await App(service)(cast("Scope", {"type": "lifespan"}), receive, send)
+    await App(Exchange(service))(cast("Scope", {"type": "lifespan"}), receive, send)
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
@@ -309,7 +340,7 @@ async def raw_exchange(url: str, sent: bytes) -> bytes:
 
 
 async def test_requests_through_sockets(service: DictService) -> None:
-    async with served(App(service)) as url, httpx.AsyncClient(base_url=url) as client:
+    async with served(App(Exchange(service))) as url, httpx.AsyncClient(base_url=url) as client:
         written = await client.post("/kv/set", json={"key": "a+b/😀", "value": "x" * 2000})
         assert written.status_code == 200
         path = "/kv/get/a+b%2F%F0%9F%98%80"
@@ -329,7 +360,7 @@ async def test_a_client_reads_why_its_body_was_refused(service: DictService) -> 
         for _ in range(300):
             yield b"a" * 65_536
 
-    async with served(App(service)) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
+    async with served(App(Exchange(service))) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
         for content in (b"a" * 20_000_000, chunks()):
             refused = await client.post("/kv/set", content=content, headers={"content-type": "application/json"})
             assert refused.status_code == 413
@@ -340,7 +371,7 @@ async def test_a_client_reads_why_its_body_was_refused(service: DictService) -> 
 async def test_a_client_that_goes_on_sending_is_cut_off(service: DictService, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("synap.server.asgi._OVERTAKE_S", 0.2)
     request = b"POST /nowhere HTTP/1.1\r\nhost: a\r\ncontent-length: 100000000\r\n\r\n"
-    async with served(App(service)) as url:
+    async with served(App(Exchange(service))) as url:
         response = await raw_exchange(url, request + b"a" * 1000)
         assert response.startswith(b"HTTP/1.1 404")
         assert b'"type":"unknown_route"' in response
@@ -351,5 +382,5 @@ async def test_a_websocket_is_refused(service: DictService) -> None:
         b"GET /kv/get/a HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
         b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     )
-    async with served(App(service)) as url:
+    async with served(App(Exchange(service))) as url:
         assert (await raw_exchange(url, request)).startswith(b"HTTP/1.1 403")

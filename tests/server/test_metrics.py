@@ -26,6 +26,7 @@ TYPES = {
     "synap_kv_memory_bytes": "gauge",
     "synap_http_requests": "counter",
     "synap_http_request_duration_seconds": "histogram",
+    "synap_http_authentication_failures": "counter",
     "synap_wal_fsync_duration_seconds": "histogram",
     "synap_wal_batch_events": "histogram",
     "synap_wal_bytes": "counter",
@@ -37,6 +38,7 @@ TYPES = {
     "synap_snapshot_duration_seconds": "histogram",
     "synap_recovery_seconds": "gauge",
     "synap_expired_keys": "counter",
+    "synap_evicted_keys": "counter",
     "synap_clock_steps": "counter",
     "synap_process_memory_bytes": "gauge",
     "synap_build_info": "gauge",
@@ -118,7 +120,7 @@ async def test_what_is_read_off_the_disk() -> None:
         assert values(found["synap_snapshot_age_seconds"]) == {(): 2.5}
         assert values(found["synap_snapshot_seq"]) == {(): 1}
         assert values(found["synap_snapshot_bytes"]) == {(): taken.size_bytes}
-        assert values(found["synap_snapshots"]) == {("ok",): 1}
+        assert values(found["synap_snapshots"]) == {("ok",): 1, ("failed",): 0}
         assert values(found["synap_wal_disk_bytes"]) == {(): store.log_bytes}
         assert store.log_bytes == sum(map(len, files_of(machine.fs, WAL).values()))
 

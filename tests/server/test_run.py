@@ -6,15 +6,18 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, MutableMapping
 from contextlib import asynccontextmanager
+from datetime import date
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 import structlog
 import trio
 
 import synap
-from synap.config import PersistenceSettings, ServerSettings, Settings, SnapshotSettings, WalSettings
+from synap.accounts import ApiKeySettings, AuthenticationSettings
+from synap.config import KvStoreSettings, PersistenceSettings, ServerSettings, Settings, SnapshotSettings, WalSettings
 from synap.datadir import DataDirectory
 from synap.errors import AddressInUseError, DamagedError, DataDirectoryLockedError, LogFailedError
 from synap.fs import RealFileSystem
@@ -337,3 +340,60 @@ def test_limits_of_descriptors_are_reported(monkeypatch: pytest.MonkeyPatch, lin
     assert lines[0]["connections"] == 5
     assert run_module._max_connections(5) == 5
     assert len(lines) == 1
+
+
+# --- who may come in -------------------------------------------------------------------------------------
+
+
+def at(host: str, settings: Settings, authentication: AuthenticationSettings) -> Settings:
+    return msgspec.structs.replace(settings, server=ServerSettings(host=host, port=0), authentication=authentication)
+
+
+async def test_everybody_everywhere_is_warned_of(settings: Settings, lines: Lines) -> None:
+    async with serving(at("0.0.0.0", settings, AuthenticationSettings())):  # noqa: S104
+        pass
+    [warning] = [line for line in lines if line["log_level"] == "warning"]
+    assert "anybody who reaches this address may read and change everything" in str(warning["event"])
+    assert "enable authentication in the settings, or listen on 127.0.0.1" in str(warning["event"])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+async def test_everybody_on_this_machine_is_not(host: str, settings: Settings, lines: Lines) -> None:
+    async with serving(at(host, settings, AuthenticationSettings())):
+        pass
+    assert [line for line in lines if "anybody" in str(line["event"])] == []
+
+
+async def test_keys_that_have_expired_are_warned_of(settings: Settings, lines: Lines) -> None:
+    """But do not keep the server from starting: the others have their keys still."""
+    old = ApiKeySettings("old", "reader", key="old-key" * 5, created=date(2020, 1, 1), expires_days=1)
+    new = ApiKeySettings("new", "reader", key="new-key" * 5)
+    authentication = AuthenticationSettings(enabled=True, api_keys=(old, new))
+    async with serving(at("0.0.0.0", settings, authentication)) as server:  # noqa: S104
+        url = server.url.replace("0.0.0.0", "127.0.0.1")  # noqa: S104
+        async with httpx.AsyncClient(base_url=url, verify=False) as client:  # noqa: S501
+            for key, status in (("old-key" * 5, 401), ("new-key" * 5, 200)):
+                assert (await client.get("/metrics", headers={"x-api-key": key})).status_code == status
+    warnings = [line for line in lines if line["log_level"] == "warning"]
+    assert [(line["event"], line["name"]) for line in warnings] == [("an API key has expired", "old")]
+
+
+async def test_keys_that_may_be_guessed_are_warned_of(settings: Settings, lines: Lines) -> None:
+    short, long = ApiKeySettings("a", "reader", key="hunter2"), ApiKeySettings("b", "reader", key="k" * 32)
+    async with serving(at("127.0.0.1", settings, AuthenticationSettings(enabled=True, api_keys=(short, long)))):
+        pass
+    [warning] = [line for line in lines if line["log_level"] == "warning"]
+    assert warning["name"] == "a"
+    assert "so short that it may be guessed" in str(warning["event"])
+    assert "hunter2" not in str(lines)
+
+
+@pytest.mark.parametrize("max_memory_mb", [None, 0])
+async def test_a_policy_that_nothing_makes_use_of_is_warned_of(
+    settings: Settings, lines: Lines, max_memory_mb: int | None
+) -> None:
+    kv_store = KvStoreSettings(max_memory_mb=max_memory_mb, eviction_policy="lru")
+    async with serving(msgspec.structs.replace(settings, kv_store=kv_store)):
+        pass
+    [warning] = [line for line in lines if line["log_level"] == "warning"]
+    assert "no kv_store.max_memory_mb, so nothing is ever evicted" in str(warning["event"])

@@ -8,12 +8,13 @@ import trio
 
 from synap.clock import ManualClock
 from synap.commands import Delete, Exists, Get, GetMany, Kind, Pair, Set, SetMany
+from synap.config import KvStoreSettings, Settings
 from synap.errors import LogFailedError, NotReadyError
-from synap.protocol.http.service import Operations, Snapshot
+from synap.protocol.http.service import Operations, SlowEntries, SlowEntry, Snapshot
 from synap.server.service import StoreService
-from synap.store import Limits, Store, open_memory_store
+from synap.store import Limits, MemoryLimit, Store, open_memory_store
 from synap.telemetry import Metrics
-from tests.machine import Machine
+from tests.machine import Machine, running
 
 SET = Set(key=b"a", kind=Kind.TEXT, value=b"b")
 
@@ -99,6 +100,40 @@ async def test_stats(service: StoreService, store: Store) -> None:
     assert stats.operations == Operations(gets=4, sets=3, dels=1, hits=2, misses=2)
     assert (stats.hit_rate, stats.total_keys, stats.seq, stats.expired_keys) == (0.5, 2, 4, 0)
     assert 0 < stats.memory_bytes < stats.total_memory_bytes
+
+
+async def test_slow_commands(service: StoreService, store: Store) -> None:
+    assert service.slowlog(10) == SlowEntries((), 0), "none while the store is loading"
+    with pytest.raises(NotReadyError):
+        await service.clear_slowlog()
+    service.attach(store, 0.0)
+    for number in range(3):
+        store.slowlog.add(Get(b"%d" % number), 0.025, 1_700_000_000_999)
+    shown = service.slowlog(2)
+    assert [entry.args for entry in shown.entries] == [("2",), ("1",)]
+    assert shown.entries[0] == SlowEntry(3, 1_700_000_000, 25_000, "get", ("2",))
+    assert shown.total == 3
+    assert (await service.clear_slowlog(), service.slowlog(10).total) == (3, 0)
+
+
+async def test_a_memory_limit(service: StoreService, metrics: Metrics) -> None:
+    limit = MemoryLimit(20_000, "allkeys-lru")
+    store = open_memory_store(ManualClock(), limits=Limits(), metrics=metrics, memory_limit=limit)
+    async with running(store):
+        service.attach(store, 0.0)
+        for number in range(10):
+            await service.execute(Set(key=b"%d" % number, kind=Kind.BYTES, value=bytes(4000)))
+    stats = service.stats()
+    assert (stats.eviction_policy, stats.max_memory_bytes) == ("allkeys-lru", 20_000)
+    assert stats.evicted_keys == 10 - stats.total_keys > 0
+    text = service.metrics().body.decode()
+    assert f"\nsynap_evicted_keys_total {stats.evicted_keys}.0\n" in text
+    assert "\nsynap_kv_max_memory_bytes 20000.0\n" in text
+
+
+async def test_a_policy_is_told_while_the_store_is_loading(metrics: Metrics) -> None:
+    settings = Settings(kv_store=KvStoreSettings(max_memory_mb=1, eviction_policy="lfu"))
+    assert StoreService(metrics, settings).stats().eviction_policy == "lfu"
 
 
 async def test_draining(service: StoreService, store: Store) -> None:

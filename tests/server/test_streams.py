@@ -9,7 +9,8 @@ from trio.testing import wait_all_tasks_blocked
 
 from synap.protocol.http.message import Stream
 from synap.server.asgi import App
-from tests.server.test_asgi import DictService, Exchange, exchange
+from synap.server.exchange import Exchange
+from tests.server.test_asgi import Conversation, DictService, exchange
 
 BACKUP = b"/admin/backup"
 
@@ -41,7 +42,7 @@ class Streaming(DictService):
 
 async def test_every_piece_is_sent_and_the_end() -> None:
     service = Streaming(b"one", b"two", size_bytes=6)
-    sent = await exchange(App(service), "GET", BACKUP, b"", headers=())
+    sent = await exchange(App(Exchange(service)), "GET", BACKUP, b"", headers=())
     start = sent.sent[0]
     assert start["type"] == "http.response.start"
     assert (b"content-length", b"6") in start["headers"]
@@ -52,13 +53,13 @@ async def test_every_piece_is_sent_and_the_end() -> None:
 
 async def test_a_head_takes_nothing() -> None:
     service = Streaming(b"one", size_bytes=3)
-    sent = await exchange(App(service), "HEAD", BACKUP, b"", headers=())
+    sent = await exchange(App(Exchange(service)), "HEAD", BACKUP, b"", headers=())
     assert (sent.status, sent.body, service.taken, service.closed) == (200, b"", 0, 1)
 
 
 async def test_a_client_that_leaves_is_sent_no_more() -> None:
     service = Streaming(*[b"piece"] * 10_000)
-    await exchange(App(service), "GET", BACKUP, b"", None, headers=())
+    await exchange(App(Exchange(service)), "GET", BACKUP, b"", None, headers=())
     assert service.taken < 10_000
     assert service.closed == 1
 
@@ -66,7 +67,7 @@ async def test_a_client_that_leaves_is_sent_no_more() -> None:
 async def test_an_error_in_the_middle_breaks_the_connection_off_and_is_logged() -> None:
     service = Streaming(b"one", OSError(5, "/secret"))
     with structlog.testing.capture_logs() as logged, pytest.raises(OSError, match="secret"):
-        await exchange(App(service), "GET", BACKUP, b"", headers=())
+        await exchange(App(Exchange(service)), "GET", BACKUP, b"", headers=())
     (line,) = logged
     assert (line["event"], line["route"], line["error"]) == ("request failed", BACKUP.decode(), "OSError")
     assert "secret" not in str(line)
@@ -76,22 +77,22 @@ async def test_an_error_in_the_middle_breaks_the_connection_off_and_is_logged() 
 async def test_over_http_2_there_are_no_streams() -> None:
     """Nothing there would slow the server down to the pace of its client."""
     service = Streaming(b"one")
-    asked = Exchange("GET", BACKUP, (), [b""])
+    asked = Conversation("GET", BACKUP, (), [b""])
     asked.scope["http_version"] = "2"  # type: ignore[typeddict-unknown-key]  # it is an HTTP scope
-    await App(service)(asked.scope, asked.receive, asked.send)
+    await App(Exchange(service))(asked.scope, asked.receive, asked.send)
     assert (asked.status, asked.told["type"], service.taken, service.closed) == (505, "http_version", 0, 1)
 
 
 async def test_a_client_that_takes_its_time_sets_the_pace(nursery: trio.Nursery) -> None:
     service = Streaming(*[b"piece"] * 100)
-    asked = Exchange("GET", BACKUP, (), [b""])
+    asked = Conversation("GET", BACKUP, (), [b""])
     asked.scope["http_version"] = "1.1"  # type: ignore[typeddict-unknown-key]
     gate = trio.Semaphore(0)
 
     async def send(event: object) -> None:
         await gate.acquire()
 
-    nursery.start_soon(App(service), asked.scope, asked.receive, send)
+    nursery.start_soon(App(Exchange(service)), asked.scope, asked.receive, send)
     for count in range(5):
         await wait_all_tasks_blocked()
         assert service.taken <= count + 1

@@ -1,0 +1,34 @@
+"""Responses as bytes, to the letter as the other door sends them: no reason phrase, a date, and then Connection.
+
+The date (RFC 9110, 6.6.1) is that of the second, and made once in it.
+"""
+
+from collections.abc import Callable
+from email.utils import formatdate
+
+from synap.protocol.http import Response
+
+_STATUS_LINES = {status: b"HTTP/1.1 %d \r\n" % status for status in range(200, 600)}
+_LAST = b"Connection: close\r\n"
+
+
+class Renderer:
+    """Makes bytes of responses; ``now_s`` is the time since the epoch."""
+
+    def __init__(self, now_s: Callable[[], float]) -> None:
+        self._now_s = now_s
+        self._second = -1
+        self._date = b""
+
+    def render(self, response: Response, *, closes: bool) -> bytes:
+        """A response as it goes out; ``closes`` tells the client that it is the last on its connection."""
+        fields = b"".join([b"%b: %b\r\n" % field for field in response.headers])
+        last = _LAST if closes else b""
+        return b"".join((_STATUS_LINES[response.status], fields, self._date_line(), last, b"\r\n", response.body))
+
+    def _date_line(self) -> bytes:
+        second = int(self._now_s())
+        if second != self._second:
+            self._second = second
+            self._date = b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
+        return self._date
