@@ -22,6 +22,7 @@ soak: .venv/installed-dev
 		tests/contract/test_schemathesis.py tests/radix
 
 bench: .venv/installed-dev
+	$(BIN)/python -m benchmarks.beside
 	$(BIN)/python -m benchmarks.commits
 	$(BIN)/python -m benchmarks.recovery
 	$(BIN)/python -m benchmarks.startup

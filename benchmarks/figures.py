@@ -8,10 +8,9 @@ MIB = 1024 * 1024
 
 
 def spread(values: Sequence[float], form: str = ",.0f") -> str:
-    """The median, and in brackets the lowest and the highest, if there are several."""
-    if len(values) == 1:
-        return f"{values[0]:{form}}"
-    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
+    """The median, and in brackets the lowest and the highest, if these look different."""
+    lowest, highest = (f"{value:{form}}" for value in (min(values), max(values)))
+    return lowest if lowest == highest else f"{statistics.median(values):{form}} ({lowest} to {highest})"
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -19,7 +18,11 @@ def percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[max(0, ceil(share * len(values)) - 1)]
 
 
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, without a line break at its end."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
+
+
 def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table in Markdown."""
-    for row in (head, ["---"] * len(head), *rows):
-        print(f"| {' | '.join(row)} |")
+    print(table(head, rows))

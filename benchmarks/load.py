@@ -132,7 +132,10 @@ def _stop_at_end_of_input(stop: threading.Event) -> None:
 
 def _load(port: int, rates: Rates, stop: threading.Event) -> list[Sample]:
     start_s = time.monotonic() + 0.1
-    kinds = (_Kind(READ, rates.reads, partial(_read, rates)), _Kind(WRITE, rates.writes, partial(_write, rates)))
+    kinds = (
+        _Kind(READ, rates.reads, partial(read_request, rates)),
+        _Kind(WRITE, rates.writes, partial(write_request, rates)),
+    )
     with ThreadPoolExecutor(len(kinds) * CONNECTIONS) as threads:
         work = [
             threads.submit(_keep_asking, port, kind, number, start_s, stop)
@@ -155,7 +158,7 @@ def _keep_asking(port: int, kind: _Kind, number: int, start_s: float, stop: thre
                 if stop.wait(max(0.0, due_s - time.monotonic())):
                     break
                 connection.sendall(request)
-                status = _receive(connection)
+                status = receive(connection)
                 samples.append(Sample(kind.name, due_s, time.monotonic() - due_s, status))
     finally:
         # Where one connection breaks, the others have nothing more to show.
@@ -163,24 +166,29 @@ def _keep_asking(port: int, kind: _Kind, number: int, start_s: float, stop: thre
     return samples
 
 
-def _read(rates: Rates, random: Random) -> bytes:
+def read_request(rates: Rates, random: Random) -> bytes:
+    """Ask for a session."""
     key = session_key(random.randrange(rates.sessions))
     return b"GET /kv/get/%b HTTP/1.1\r\nHost: localhost\r\n\r\n" % key.replace(b":", b"%3A")
 
 
-def _write(rates: Rates, random: Random) -> bytes:
-    """New values for sessions that there are."""
-    pairs = []
-    for _ in range(rates.pairs):
-        _, value, lasts_ms = session(random.getrandbits(64))
-        key = session_key(random.randrange(rates.sessions))
-        pairs.append({"key": key.decode("ascii"), "value": value.decode("ascii"), "ttl": lasts_ms // 1000})
-    body = json.dumps({"pairs": pairs}).encode("ascii")
-    head = b"POST /kv/mset HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-    return head % len(body) + body
+def write_request(rates: Rates, random: Random) -> bytes:
+    """New values for sessions that there are; a single one is set by itself."""
+    pairs = [
+        session(random.getrandbits(64))._replace(key=session_key(random.randrange(rates.sessions))).as_json()
+        for _ in range(rates.pairs)
+    ]
+    return post("/kv/set", pairs[0]) if rates.pairs == 1 else post("/kv/mset", {"pairs": pairs})
 
 
-def _receive(connection: socket.socket) -> int:
+def post(path: str, body: object) -> bytes:
+    """A request with this body, as JSON."""
+    content = json.dumps(body).encode("ascii")
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    return head.encode("ascii") + b"Content-Length: %d\r\n\r\n" % len(content) + content
+
+
+def receive(connection: socket.socket) -> int:
     """Read a response to its end; its status. Raises ``ConnectionError`` where the server closes instead."""
     data = b""
     while (end := data.find(b"\r\n\r\n")) < 0:

@@ -110,9 +110,12 @@ def running(command: Sequence[str], **variables: str) -> Iterator[Program]:
 
 
 @contextmanager
-def serving(data: Path) -> Iterator[Server]:
-    """A server on a free port, as it is by default, except that it takes snapshots only when it is asked for one."""
-    command = [sys.executable, "-m", "synap", "serve", "--port", "0", "--data-dir", str(data)]
+def serving(data: Path, *options: str) -> Iterator[Server]:
+    """A server on a free port, as it is by default, except that it takes snapshots only when it is asked for one.
+
+    ``options`` are more of its command line.
+    """
+    command = [sys.executable, "-m", "synap", "serve", "--port", "0", "--data-dir", str(data), *options]
     with running(command, SYNAP_PERSISTENCE__SNAPSHOT__AUTO_SNAPSHOT="false") as program:
         port = int(program.wait_for(_ANNOUNCEMENT)[1])
         yield Server(program, port, time.monotonic() - program.started_s)

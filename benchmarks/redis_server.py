@@ -1,4 +1,4 @@
-"""Redis, to compare with: `redis-server` on a socket in its own directory, and no network.
+"""Redis, to compare with: `redis-server` on a socket in its own directory, and on a port only if one is asked for.
 
 Whatever it would do in the background (saving at intervals, rewriting its append-only file) is off, so that what it
 reads at start is one file of the kind that is asked for.
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 _READY = re.compile(r"ready to accept connections")
 _LOADED = re.compile(r"DB loaded from (?:disk|append only file): ([0-9.]+) seconds")
-_SOCKET = "redis.sock"
+SOCKET = "redis.sock"
 _PIPELINE = 1000
 
 
@@ -55,12 +55,19 @@ class Redis(NamedTuple):
         self.connection.sendall(_command(*[word.encode() for word in words]))
         return self._lines(1)[0]
 
+    def info(self, name: str) -> str:
+        """The value of a line of ``INFO``. Raises ``RedisError`` where there is none of that name."""
+        self.connection.sendall(_command(b"INFO"))
+        lines = receive_reply(self.connection).decode().splitlines()
+        for line in lines:
+            if line.startswith(f"{name}:"):
+                return line.partition(":")[2]
+        raise RedisError(f"INFO has no {name}")
+
     def store(self, sessions: Iterable[Session], now_ms: int) -> None:
         """Set all these, to end when their time from ``now_ms`` on is over."""
         for group in _groups(sessions, _PIPELINE):
-            commands = [
-                _command(b"SET", key, value, b"PXAT", b"%d" % (now_ms + lasts_ms)) for key, value, lasts_ms in group
-            ]
+            commands = [set_command(each, now_ms) for each in group]
             self.connection.sendall(b"".join(commands))
             if set(self._lines(len(group))) != {b"+OK"}:
                 raise RedisError("a session was not stored")
@@ -68,10 +75,7 @@ class Redis(NamedTuple):
     def _lines(self, count: int) -> list[bytes]:
         data = b""
         while data.count(b"\r\n") < count:
-            more = self.connection.recv(65536)
-            if not more:
-                raise RedisError("it closed the connection")
-            data += more
+            data += _more(self.connection)
         lines = data.removesuffix(b"\r\n").split(b"\r\n")
         if lines[0].startswith(b"-"):
             raise RedisError(lines[0].decode())
@@ -79,11 +83,12 @@ class Redis(NamedTuple):
 
 
 @contextmanager
-def serving_redis(executable: str, directory: Path, kept: Kept) -> Iterator[Redis]:
-    """Redis on what there is in the directory; ended at the end."""
+def serving_redis(executable: str, directory: Path, kept: Kept, *options: str, port: int = 0) -> Iterator[Redis]:
+    """Redis on what there is in the directory, with more ``options``; ended at the end. Port 0 is none."""
     directory.mkdir(exist_ok=True)
-    path = directory / _SOCKET
-    command = [executable, "--port", "0", "--unixsocket", str(path), "--dir", str(directory), "--save", "", *kept.value]
+    path = directory / SOCKET
+    command = [executable, "--bind", "127.0.0.1", "--port", str(port), "--unixsocket", str(path)]
+    command += ["--dir", str(directory), "--save", "", *kept.value, *options]
     with running(command) as program, socket.socket(socket.AF_UNIX) as connection:
         program.wait_for(_READY)
         connection.connect(str(path))
@@ -91,6 +96,41 @@ def serving_redis(executable: str, directory: Path, kept: Kept) -> Iterator[Redi
         if (said := redis.call("PING")) != b"+PONG":
             raise RedisError(said.decode())
         yield redis._replace(start_s=time.monotonic() - program.started_s)
+
+
+def set_command(session: Session, now_ms: int) -> bytes:
+    """Set a session, to end when its time from ``now_ms`` on is over."""
+    return _command(b"SET", session.key, session.value, b"PXAT", b"%d" % (now_ms + session.lasts_ms))
+
+
+def get_command(key: bytes) -> bytes:
+    """Get a value."""
+    return _command(b"GET", key)
+
+
+def receive_reply(connection: socket.socket) -> bytes:
+    """A reply that is a line (with its sign), or one value of known length (without its head).
+
+    Raises ``RedisError`` where it is an error, or the connection is closed.
+    """
+    data = _more(connection)
+    while (end := data.find(b"\r\n")) < 0:
+        data += _more(connection)
+    if data.startswith(b"-"):
+        raise RedisError(data[:end].decode())
+    if not data.startswith(b"$") or data.startswith(b"$-1"):
+        return data[:end]
+    size = end + 2 + int(data[1:end]) + 2
+    while len(data) < size:
+        data += _more(connection)
+    return data[end + 2 : size - 2]
+
+
+def _more(connection: socket.socket) -> bytes:
+    data = connection.recv(65536)
+    if not data:
+        raise RedisError("it closed the connection")
+    return data
 
 
 def _command(*words: bytes) -> bytes:

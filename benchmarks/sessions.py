@@ -39,6 +39,10 @@ class Session(NamedTuple):
     value: bytes
     lasts_ms: int
 
+    def as_json(self) -> dict[str, str | int]:
+        """What a request that sets it says of it; its time in whole seconds."""
+        return {"key": self.key.decode("ascii"), "value": self.value.decode("ascii"), "ttl": self.lasts_ms // 1000}
+
 
 class Commit(NamedTuple):
     """Events that are logged together, at ``now_ms`` (ms since the epoch)."""

@@ -1,21 +1,12 @@
-from xml.etree import ElementTree as Xml
-
 import pytest
 
 from benchmarks.plots import Bar, draw_bars
-
-NAMESPACE = "{http://www.w3.org/2000/svg}"
+from tests.benchmarks.pictures import elements, texts
 
 
 def rectangles(svg: str) -> list[tuple[str, float]]:
     """Kind and width of every bar."""
-    return [
-        (each.attrib["class"], float(each.attrib["width"])) for each in Xml.fromstring(svg).iter(f"{NAMESPACE}rect")
-    ]
-
-
-def texts(svg: str) -> list[str]:
-    return [each.text or "" for each in Xml.fromstring(svg).iter(f"{NAMESPACE}text")]
+    return [(each.attrib["class"], float(each.attrib["width"])) for each in elements(svg, "rect")]
 
 
 def test_bars_are_as_long_as_their_medians() -> None:
@@ -33,7 +24,7 @@ def test_everything_is_named_and_escaped() -> None:
 def test_the_range_has_a_line_only_where_there_is_one() -> None:
     def lines(values: list[float]) -> int:
         svg = draw_bars("Title", "unit", [Bar("one", values, is_ours=True)])
-        return sum(each.attrib["class"] == "range" for each in Xml.fromstring(svg).iter(f"{NAMESPACE}line"))
+        return sum(each.attrib["class"] == "range" for each in elements(svg, "line"))
 
     assert (lines([2.0, 2.0]), lines([1.0, 2.0])) == (0, 3)
 
@@ -42,7 +33,7 @@ def test_the_range_has_a_line_only_where_there_is_one() -> None:
 def test_nothing_leaves_the_picture(highest: float) -> None:
     svg = draw_bars("Title", "unit", [Bar("one", [0, highest, highest], is_ours=True)], ".4g")
     ((_, width),) = rectangles(svg)
-    ticks = [each for each in Xml.fromstring(svg).iter(f"{NAMESPACE}line") if each.attrib["class"] == "grid"]
+    ticks = [each for each in elements(svg, "line") if each.attrib["class"] == "grid"]
     furthest = max(float(each.attrib["x1"]) for each in ticks)
     assert 270 + width <= furthest + 0.1
     assert furthest <= 760

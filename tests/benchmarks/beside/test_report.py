@@ -1,5 +1,4 @@
 from pathlib import Path
-from xml.etree import ElementTree as Xml
 
 import msgspec
 import pytest
@@ -8,6 +7,7 @@ from benchmarks.beside.__main__ import CASES
 from benchmarks.beside.figure import Results
 from benchmarks.beside.report import BEGIN, END, TITLES, draw, page, write_page
 from tests.benchmarks.beside.test_figure import FIGURE
+from tests.benchmarks.pictures import texts
 
 NOTED = msgspec.structs.replace(FIGURE, notes=("It was quiet.",), case="get")
 RESULTS = Results({}, (NOTED, msgspec.structs.replace(NOTED, peer_name="another")))
@@ -49,8 +49,8 @@ def test_a_side_that_figures_share_is_drawn_once(tmp_path: Path) -> None:
     draw(tmp_path, RESULTS)
     (picture,) = tmp_path.iterdir()
     assert picture.name == "reads.svg"
-    texts = [each.text for each in Xml.fromstring(picture.read_text(encoding="utf-8")).iter() if each.text]
-    assert [texts.count(name) for name in ("Synap", "Redis", "another")] == [1, 1, 1]
+    written = texts(picture.read_text(encoding="utf-8"))
+    assert [written.count(name) for name in ("Synap", "Redis", "another")] == [1, 1, 1]
 
 
 def test_the_page_of_this_project_has_its_marks(tmp_path: Path) -> None:
