@@ -5,7 +5,8 @@
   microseconds. Accounts are as they were at start, so nothing that is remembered becomes wrong.
 * An API key is random and long, so that a fast digest of it (SHA-256) is as good as the key itself. Keys are looked up
   by their digest: how long that takes says nothing about any key.
-* A name that nobody has takes as long as a wrong password. Every wrong credential gets the same answer.
+* A name that nobody has takes as long as a wrong password: where the users' hashes differ in cost, each such name has
+  always the same of their costs. Every wrong credential gets the same answer.
 * Where too many were wrong (``backoff``), no password is looked at that is not remembered, and no key that is short
   enough to be guessed. A long one opens all the same: a neighbour with a stale key must not lock others out.
 
@@ -14,19 +15,18 @@ socket's other end; what a proxy says of the one behind it (X-Forwarded-For) is 
 """
 
 import hashlib
+import math
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import TypeAlias
 
 import bcrypt
 import msgspec
 import structlog
 import trio
 
-from synap.accounts import ApiKeySettings, AuthenticationSettings, UserSettings, digest_of
+from synap.accounts import ApiKeySettings, AuthenticationSettings, Networks, UserSettings, digest_of
 from synap.clock import Clock
 from synap.errors import NotAuthenticatedError, NotPermittedError, OverloadedError, SynapError, TooManyFailuresError
 from synap.protocol.http import Headers
@@ -48,24 +48,40 @@ KNOWN_MAX = 16_384
 _WRONG = "these credentials are not right"
 _DIGEST_BYTES = 16
 _HASH_END = b"." * 31
-
-Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
+_COST_OF_NONE = 4
+"""The lowest there is: where there are no users, no time tells anything of them."""
 
 _logger = structlog.get_logger("synap.server")
 
 
 class _Key(msgspec.Struct, frozen=True):
-    """An API key, without the key: what it grants, until when (ms since the epoch), and from where (none: anywhere)."""
+    """An API key, without the key: what it grants, and from where (none: anywhere)."""
 
     grant: Grant
     is_long: bool
-    ends_ms: int | None
     networks: Networks
 
 
 class _User(msgspec.Struct, frozen=True):
     grant: Grant
     password_hash: bytes
+
+
+class _Nobody:
+    """Hashes that no password has, for names that nobody has: as expensive as those of the users are.
+
+    A name keeps its cost as long as the accounts stay as they are, over restarts as well, as a user's does.
+    """
+
+    def __init__(self, users: Sequence[UserSettings]) -> None:
+        made = {cost: bcrypt.gensalt(cost) + _HASH_END for cost in {user.cost for user in users} or {_COST_OF_NONE}}
+        self._hashes = [made[user.cost] for user in users] or list(made.values())
+        self._secret = hashlib.blake2b("".join(user.password_hash for user in users).encode()).digest()
+
+    def hash_for(self, username: str) -> bytes:
+        """The hash that takes this name's place."""
+        drawn = hashlib.blake2b(username.encode(), key=self._secret, digest_size=_DIGEST_BYTES).digest()
+        return self._hashes[int.from_bytes(drawn) % len(self._hashes)]
 
 
 class Authentication:
@@ -80,7 +96,7 @@ class Authentication:
     ) -> None:
         self._users = {user.username: _user(user) for user in settings.users}
         self._keys = {key.digest: _key(key) for key in settings.api_keys}
-        self._nobody = _hash_of_nobody(settings.users)
+        self._nobody = _Nobody(settings.users)
         self._clock = clock
         self._failures = metrics.authentication_failures
         self._check_password = check_password
@@ -88,16 +104,22 @@ class Authentication:
         self._known: OrderedDict[bytes, Grant] = OrderedDict()
         self._secret = secrets.token_bytes(32)
         self._checking: dict[bytes, trio.Event] = {}
+        self._turns = trio.Semaphore(CHECKS_MAX)
         self._limiter = trio.CapacityLimiter(CHECKS_MAX)
 
     def expired(self) -> list[str]:
         """The names of the keys that no longer open anything."""
         now_ms = self._clock.wall_ms()
-        return [key.grant.name for key in self._keys.values() if key.ends_ms is not None and key.ends_ms <= now_ms]
+        grants = [key.grant for key in self._keys.values()]
+        return [grant.name for grant in grants if grant.ends_ms is not None and grant.ends_ms <= now_ms]
 
     def short(self) -> list[str]:
         """The names of the keys that somebody may guess."""
         return [key.grant.name for key in self._keys.values() if not key.is_long]
+
+    def left_s(self, grant: Grant) -> float:
+        """For how many seconds from now a grant is good. What takes a while asks again and again."""
+        return math.inf if grant.ends_ms is None else (grant.ends_ms - self._clock.wall_ms()) / 1000
 
     def known(self, headers: Headers, address: str) -> Grant | None:
         """What whoever sent the headers may do; None where only ``identify`` can tell, since it may wait.
@@ -161,7 +183,7 @@ class Authentication:
 
     def _check_key(self, key: _Key, address: str) -> None:
         """Whether a key opens now and here. Whoever has it may be told."""
-        if key.ends_ms is not None and self._clock.wall_ms() >= key.ends_ms:
+        if self.left_s(key.grant) <= 0:
             self._backoff.fail(address)
             raise NotAuthenticatedError("expired", "this API key has expired")
         if key.networks and not _is_within(address, key.networks):
@@ -200,21 +222,26 @@ class Authentication:
             return
         if len(self._checking) >= WAITING_MAX:
             raise OverloadedError("too many passwords are being checked at once; nothing was written")
-        with self._backoff.attempt(address):
-            checked = self._checking[digest] = trio.Event()
-            try:
+        checked = self._checking[digest] = trio.Event()
+        try:
+            self._remember(digest, await self._check_in_turn(login, address))
+        finally:
+            del self._checking[digest]
+            checked.set()
+
+    async def _check_in_turn(self, login: Login, address: str) -> Grant:
+        """Whose password it is. What failed while this waited for its turn, counts when it has it."""
+        async with self._turns:
+            with self._backoff.attempt(address):
                 user, right = await self._ask_bcrypt(login)
-            finally:
-                del self._checking[digest]
-                checked.set()
-        if user is None or not right:
-            self._backoff.fail(address)
-            raise NotAuthenticatedError("wrong", _WRONG)
-        self._remember(digest, user.grant)
+            if user is None or not right:
+                self._backoff.fail(address)
+                raise NotAuthenticatedError("wrong", _WRONG)
+        return user.grant
 
     async def _ask_bcrypt(self, login: Login) -> tuple[_User | None, bool]:
         user = self._users.get(login.username)
-        password_hash = self._nobody if user is None else user.password_hash
+        password_hash = self._nobody.hash_for(login.username) if user is None else user.password_hash
         right = await trio.to_thread.run_sync(
             self._check_password, login.password, password_hash, limiter=self._limiter
         )
@@ -242,10 +269,14 @@ def _user(settings: UserSettings) -> _User:
 def _key(settings: ApiKeySettings) -> _Key:
     prefixes = tuple(prefix.encode() for prefix in settings.prefixes)
     return _Key(
-        Grant(settings.name, Role[settings.role.upper()], prefixes),
+        Grant(
+            settings.name,
+            Role[settings.role.upper()],
+            prefixes,
+            _end_ms(settings.created, settings.expires_days),
+        ),
         settings.is_long,
-        _end_ms(settings.created, settings.expires_days),
-        tuple(ip_network(each) for each in settings.allowed_ips),
+        settings.networks,
     )
 
 
@@ -255,12 +286,6 @@ def _end_ms(created: date | None, expires_days: int | None) -> int | None:
         return None
     end = datetime.combine(created + timedelta(days=expires_days), datetime.min.time(), UTC)
     return int(end.timestamp() * 1000)
-
-
-def _hash_of_nobody(users: Sequence[UserSettings]) -> bytes:
-    """A bcrypt that no password has, as expensive as the most expensive one of the users."""
-    cost = max((user.cost for user in users), default=4)
-    return bcrypt.gensalt(cost) + _HASH_END
 
 
 def _is_within(address: str, networks: Networks) -> bool:

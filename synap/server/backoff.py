@@ -73,7 +73,7 @@ class Backoff:
         """
         self.check(address)
         record = self._record(address)
-        if record.attempts and record.failures + record.attempts >= FREE_FAILURES:
+        if record.attempts and self._remaining(record) + record.attempts >= FREE_FAILURES:
             raise TooManyFailuresError(FIRST_WAIT_S)
         record.attempts += 1
         try:
@@ -85,14 +85,17 @@ class Backoff:
         """Count a failure."""
         now_s = self._now_s()
         record = self._record(address)
-        forgotten = (now_s - record.last_s) / FORGET_ONE_AFTER_S
-        record.failures = min(max(record.failures - forgotten, 0.0) + 1, _COUNT_MAX)
+        record.failures = min(self._remaining(record) + 1, _COUNT_MAX)
         record.last_s = now_s
         over = math.ceil(record.failures) - FREE_FAILURES
         if over > 0:
             if record.closed_until_s == 0:
                 self._closed(network_of(address))
             record.closed_until_s = now_s + min(FIRST_WAIT_S << (over - 1), MAX_WAIT_S)
+
+    def _remaining(self, record: _Record) -> float:
+        """The failures that are not forgotten by this time."""
+        return max(record.failures - (self._now_s() - record.last_s) / FORGET_ONE_AFTER_S, 0.0)
 
     def _record(self, address: str) -> _Record:
         """The record of an address, made where there is none, as the last in the table."""

@@ -11,10 +11,11 @@ A door that must not wait asks ``enter_at_once``, which knows everybody but thos
 import traceback
 from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import msgspec
 import structlog
+from msgspec import structs
 
 from synap.commands import Query, Write
 from synap.errors import HeadersTooLargeError, MethodNotAllowedError
@@ -36,6 +37,8 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("synap.http")
 
+
+R = TypeVar("R")
 
 OnDone: TypeAlias = Callable[[Callable[[], Response]], None]
 """Gets what makes the response to a write that is done; called from the middle of a commit, so it only notes that."""
@@ -131,6 +134,8 @@ class Exchange:
 
     def call_of(self, admitted: Admitted, request: Request) -> Call | Response:
         """What a whole request comes down to; or why it comes to nothing, or may not be."""
+        if admitted.grant.ends_ms is not None and self._authentication is not None:
+            request = structs.replace(request, left_s=partial(self._authentication.left_s, admitted.grant))
         try:
             call = admitted.match.call(request, self._origins)
             check(admitted.grant, call.wish)
@@ -144,6 +149,10 @@ class Exchange:
             return call.respond(await answer(self._service, call.wish))
         except Exception as error:  # noqa: BLE001  (as above)
             return refused(error, admitted.match, request, may_have_written=isinstance(call.wish, Write))
+
+    def look(self, query: Query[R]) -> R:
+        """The result of a query, which whoever asks may have. Raises what ``Service.look`` does."""
+        return self._service.look(query)
 
     def answer_at_once(self, admitted: Admitted, request: Request, call: Call) -> Response:
         """As ``answer``, where the wish is a question, or a query that is no walk."""

@@ -27,6 +27,7 @@ from synap.protocol.http.service import (
 from synap.server.info import gather
 from synap.server.metrics import exposition, resident_bytes
 from synap.store import Reader, SlowCommand, SnapshotInfo, Store
+from synap.tally import Count, Distribution
 from synap.telemetry import Metrics
 
 R = TypeVar("R")
@@ -46,6 +47,7 @@ class StoreService:
         self._port = port
         self._store: Store | None = None
         self._draining = False
+        self._observed: dict[tuple[str, str, int], tuple[Count, Distribution]] = {}
         self._started_s = monotonic()
 
     @property
@@ -161,8 +163,14 @@ class StoreService:
 
     def observe(self, method: str, route: str, status: int, duration_s: float) -> None:
         """See ``Service``."""
-        self._metrics.http_requests.labels(method, route, str(status)).inc()
-        self._metrics.http_request_seconds.labels(method, route).observe(duration_s)
+        observed = self._observed.get((method, route, status))
+        if observed is None:
+            count = self._metrics.http_requests.labels(method, route, str(status))
+            observed = count, self._metrics.http_request_seconds.labels(method, route)
+            self._observed[method, route, status] = observed
+        count, seconds = observed
+        count.inc()
+        seconds.observe(duration_s)
 
     def _loaded_store(self) -> Store:
         if self._store is None:

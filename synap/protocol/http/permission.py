@@ -29,11 +29,15 @@ PUBLIC_PATTERNS = frozenset({"/health", "/ready", "/openapi.json", "/docs"})
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """What somebody may do. ``prefixes`` are those of the keys they may touch; none means all keys."""
+    """What somebody may do. ``prefixes`` are those of the keys they may touch; none means all keys.
+
+    ``ends_ms`` is when all of it ends, in ms since the epoch by the wall clock; None where that is never.
+    """
 
     name: str
     role: Role
     prefixes: Beginnings = ()
+    ends_ms: int | None = None
 
 
 ANYBODY = Grant("anybody", Role.ADMIN)
@@ -53,6 +57,11 @@ def check(grant: Grant, wish: Wish[R]) -> None:
         raise NotPermittedError(role, f"this needs the role {role}, which these credentials do not have")
     if grant.prefixes and needs > Role.PUBLIC:
         _check_prefixes(grant.prefixes, _beginnings(wish))
+
+
+def may_read_all(grant: Grant) -> bool:
+    """Whether the grant allows any query of any key."""
+    return grant.role >= Role.READER and not grant.prefixes
 
 
 def _check_prefixes(prefixes: Beginnings, beginnings: Beginnings) -> None:

@@ -17,7 +17,7 @@ TEXT = b"text/plain; charset=utf-8"
 MEDIA_TYPES = {Kind.TEXT: TEXT, Kind.JSON: JSON, Kind.BYTES: OCTETS}
 """What a value is where it is a body of its own."""
 
-_COMPRESS_MIN_BYTES = 1024
+COMPRESS_MIN_BYTES = 1024
 """Below that, gzip's own 18 bytes and the time are not worth it: it would fit one packet anyway."""
 
 _GZIP_LEVEL = 1
@@ -97,7 +97,7 @@ def finish(method: str, headers: Headers, response: Response) -> Response:
         # A length would be that of the body it stands for, which is not here, or must not stand (RFC 9110, 8.6).
         return response
     body, extra = response.body, []
-    if len(body) >= _COMPRESS_MIN_BYTES:
+    if len(body) >= COMPRESS_MIN_BYTES:
         extra.append((b"vary", b"accept-encoding"))
         if accepts_gzip(header(headers, b"accept-encoding")):
             packed = _gzip(body)

@@ -9,6 +9,7 @@ door.
 ============  ==============================================================================
 ``framing``   bytes to requests, and when to hand over; sans-IO
 ``answering`` what becomes of a request: a response at once, or later, or not here
+``reads``     the one request that outnumbers all others, in one go
 ``rendering`` responses to bytes; sans-IO
 ``passage``   one connection: reading, answering in order, sending
 ``patience``  how long a connection may take for what; one watch over all of them

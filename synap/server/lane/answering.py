@@ -21,6 +21,7 @@ from synap.protocol.http.router import Call
 from synap.protocol.http.service import Errand
 from synap.server.exchange import UNMATCHED, Admitted, Exchange, Head, log_unforeseen
 from synap.server.lane.framing import Framed
+from synap.server.lane.reads import ROUTE, Reads, Seat
 
 FINISH_INLINE_MAX_BYTES = 64 * 1024
 """A larger body takes more than a millisecond to compress, so that is done in a thread."""
@@ -37,7 +38,9 @@ class Fate(Enum):
     """Something went wrong that nobody foresaw, and that is logged; the connection ends."""
 
 
-Answer: TypeAlias = Response | Fate
+Answer: TypeAlias = Response | bytes | Fate
+"""A response, also as the bytes that it comes to, where more requests may follow on the connection."""
+
 Answered: TypeAlias = Callable[[Answer], None]
 """Takes the response that was waited for, or hears that the request is for the other door after all."""
 
@@ -52,13 +55,13 @@ class _Asked(msgspec.Struct, frozen=True):
     """A request on its way to its answer."""
 
     framed: Framed
-    address: str
+    seat: Seat
     answered: Answered
     started_s: float
 
     def head(self) -> Head:
         """What stands before the body."""
-        return Head(self.framed.method, self.framed.path, self.framed.headers, self.address)
+        return Head(self.framed.method, self.framed.path, self.framed.headers, self.seat.address)
 
     def whole(self) -> Request:
         """All of it."""
@@ -69,16 +72,23 @@ class _Asked(msgspec.Struct, frozen=True):
 class Answering:
     """Answers what comes through the lane; ``start`` and ``soon`` are for what cannot be answered at once."""
 
-    def __init__(self, exchange: Exchange, start: Start, soon: Soon) -> None:
+    def __init__(self, exchange: Exchange, reads: Reads, start: Start, soon: Soon) -> None:
         self._exchange = exchange
+        self._reads = reads
         self._start = start
         self._soon = soon
 
-    def answer(self, framed: Framed, address: str, answered: Answered) -> Answer:
+    def answer(self, framed: Framed, seat: Seat, answered: Answered) -> Answer:
         """What becomes of a request; where that is ``Fate.LATER``, ``answered`` is called once."""
-        asked = _Asked(framed, address, answered, perf_counter())
+        read = self._reads.answer(framed, seat)
+        if isinstance(read, bytes):
+            return read
+        asked = _Asked(framed, seat, answered, perf_counter())
+        if read is not None:
+            return self._finished_somewhere(asked, ROUTE, read)
         entered = self._exchange.enter_at_once(asked.head())
         if isinstance(entered, Admitted):
+            self._reads.believe(seat, framed, entered)
             return self._carry_out(asked, entered)
         if entered is not None:
             return self._finished(asked, entered.route, entered.response)
@@ -110,9 +120,12 @@ class Answering:
         if response.stream is not None:
             response.stream.close()
             return Fate.ELSEWHERE
+        return self._finished_somewhere(asked, admitted.route, response)
+
+    def _finished_somewhere(self, asked: _Asked, route: str, response: Response) -> Answer:
         if len(response.body) > FINISH_INLINE_MAX_BYTES:
-            return self._later(asked, partial(self._finish_in_thread, asked, admitted.route, response))
-        return self._finished(asked, admitted.route, response)
+            return self._later(asked, partial(self._finish_in_thread, asked, route, response))
+        return self._finished(asked, route, response)
 
     def _write(self, asked: _Asked, admitted: Admitted, request: Request, call: Call) -> Answer:
         refusal = self._exchange.begin(

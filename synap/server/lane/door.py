@@ -22,6 +22,7 @@ from synap.server.lane.answering import Answering
 from synap.server.lane.framing import BODY_MAX_BYTES
 from synap.server.lane.passage import Passage
 from synap.server.lane.patience import Patience
+from synap.server.lane.reads import Reads
 from synap.server.lane.rendering import Renderer
 from synap.tasks import open_tasks
 
@@ -33,9 +34,10 @@ class Lane:
     """The fast door. Connections are served while ``run`` runs. ``now_s`` is the time since the epoch."""
 
     def __init__(self, exchange: Exchange, now_s: Callable[[], float], body_max_bytes: int = BODY_MAX_BYTES) -> None:
-        self.answering = Answering(exchange, self._start, self._soon)
         self.renderer = Renderer(now_s)
         self.patience = Patience()
+        self._reads = Reads(exchange, self.renderer, self.patience)
+        self.answering = Answering(exchange, self._reads, self._start, self._soon)
         self.stopping = False
         self._body_max_bytes = min(body_max_bytes, BODY_MAX_BYTES)
         self._epoll = select.epoll()
@@ -78,6 +80,7 @@ class Lane:
     def stop(self) -> None:
         """Let each connection end with the answer to what it has begun to ask; who asks nothing ends at once."""
         self.stopping = True
+        self._reads.stop()
         for passage in tuple(self._passages.values()):
             passage.stop()
 

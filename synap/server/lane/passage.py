@@ -29,6 +29,7 @@ from synap.server.exchange import UNMATCHED, log_unforeseen
 from synap.server.lane.answering import Answer, Answering, Fate
 from synap.server.lane.framing import Framer, Step
 from synap.server.lane.patience import IDLE_MAX_S, INCOMPLETE_MAX_S, STALLED_MAX_S, Patience
+from synap.server.lane.reads import Seat
 from synap.server.lane.rendering import Renderer
 
 READ_MAX_BYTES = 64 * 1024
@@ -95,7 +96,7 @@ class Passage:
         self.lasts_until: float = lane.patience.now_s + IDLE_MAX_S
         self._lane = lane
         self._socket = connection
-        self._address = address
+        self._seat = Seat(address)
         self._framer = Framer(body_max_bytes)
         self._state = State.READING
         self._is_due = False
@@ -158,7 +159,7 @@ class Passage:
             self._client_closes = framed.closes
             self._state = State.ANSWERING
             self.lasts_until = inf
-            if not self._take(self._lane.answering.answer(framed, self._address, self._answered)):
+            if not self._take(self._lane.answering.answer(framed, self._seat, self._answered)):
                 return
         if self._send():
             self._is_due = True
@@ -181,6 +182,12 @@ class Passage:
 
     def _take(self, answer: Answer) -> bool:
         """Take the answer to the request that is next; False where it is not there, or is the last."""
+        if isinstance(answer, bytes):
+            self._state = State.READING
+            self._framer.take()
+            self._answers.append(answer)
+            self._answers_bytes += len(answer)
+            return True
         if isinstance(answer, Response):
             self._state = State.READING
             self._framer.take()

@@ -24,9 +24,10 @@ class Renderer:
         """A response as it goes out; ``closes`` tells the client that it is the last on its connection."""
         fields = b"".join([b"%b: %b\r\n" % field for field in response.headers])
         last = _LAST if closes else b""
-        return b"".join((_STATUS_LINES[response.status], fields, self._date_line(), last, b"\r\n", response.body))
+        return b"".join((_STATUS_LINES[response.status], fields, self.date_line(), last, b"\r\n", response.body))
 
-    def _date_line(self) -> bytes:
+    def date_line(self) -> bytes:
+        """The field that says what time it is."""
         second = int(self._now_s())
         if second != self._second:
             self._second = second

@@ -21,6 +21,9 @@ from synap.server.exchange import Exchange
 from synap.server.lane import answering as answering_module
 from synap.server.lane.answering import FINISH_INLINE_MAX_BYTES, Answer, Answering, Fate
 from synap.server.lane.framing import Framed, Framer
+from synap.server.lane.patience import Patience
+from synap.server.lane.reads import Reads, Seat
+from synap.server.lane.rendering import Renderer
 from synap.server.service import StoreService
 from synap.store import Store, open_memory_store
 from synap.telemetry import Metrics
@@ -30,6 +33,10 @@ from tests.server.lane.support import LIMIT_S, get_request, set_request
 HERE = "192.0.2.1"
 TOLD = "what a client sent"
 LONG = "x" * (2 * FINISH_INLINE_MAX_BYTES)
+
+
+def reads_of(exchange: Exchange) -> Reads:
+    return Reads(exchange, Renderer(lambda: 0.0), Patience())
 
 
 class Scene:
@@ -42,7 +49,8 @@ class Scene:
         self.tasks = 0
         self._nursery = nursery
         self._soon, self._to_do = trio.open_memory_channel[Callable[[], None]](100)
-        self.answering = Answering(Exchange(self.service, authentication), self._start, self._soon.send_nowait)
+        exchange = Exchange(self.service, authentication)
+        self.answering = Answering(exchange, reads_of(exchange), self._start, self._soon.send_nowait)
         nursery.start_soon(store.run)
         nursery.start_soon(self._act)
 
@@ -63,7 +71,7 @@ class Scene:
             later.append(answer)
             came.set()
 
-        at_once = self.answering.answer(framed(sent), HERE, answered)
+        at_once = self.answering.answer(framed(sent), Seat(HERE), answered)
         if at_once is Fate.LATER:
             with trio.fail_after(LIMIT_S):
                 await came.wait()
@@ -185,7 +193,7 @@ async def test_what_is_refused_is_refused_at_once(scene: Scene, sent: bytes, sta
 
 async def test_before_there_is_a_store_everything_but_questions_is_refused(scene: Scene) -> None:
     exchange = Exchange(StoreService(Metrics()))
-    scene.answering = Answering(exchange, lambda _: None, lambda _: None)
+    scene.answering = Answering(exchange, reads_of(exchange), lambda _: None, lambda _: None)
     for sent in (get_request("a"), set_request("a")):
         answer = await scene.at_once(sent)
         assert (answer.status, json.loads(answer.body)["outcome"]) == (503, "not_written")

@@ -139,6 +139,13 @@ async def test_after_a_request_that_closes_nothing_is_answered(tmp_path: Path) -
         assert await both.differences(corpus.closing(), last=b"") == []
 
 
+@pytest.mark.parametrize("requests", [corpus.examples, corpus.answers, corpus.strange])
+async def test_the_same_when_it_is_asked_again(tmp_path: Path, requests: Callable[[], Iterator[bytes]]) -> None:
+    """On one connection, where header fields are known already; but a deadline that stays is no event, to the ms."""
+    async with doors(tmp_path, cors_origins=ORIGINS) as both:
+        assert await both.differences(sent * 3 for sent in requests() if b"ttl" not in sent) == []
+
+
 @pytest.mark.parametrize("requests", [corpus.illegal, corpus.smuggled, corpus.strange, corpus.pipelines])
 async def test_the_same_byte_by_byte(tmp_path: Path, requests: Callable[[], Iterator[bytes]]) -> None:
     """The short ones: a byte is a packet."""
