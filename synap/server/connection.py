@@ -8,6 +8,7 @@ import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
 from hypercorn.events import Event, Updated
+from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
@@ -40,6 +41,12 @@ class Connection(TCPServer):
         # Hypercorn would go on waiting for the next request of a client that left, until the keep-alive time is over.
         self._client_is_gone = True
         await self.idle_task.stop()
+        if isinstance(self.protocol.protocol, H2Protocol):
+            # Its streams would wait for ever for room to send in. Who ends a connection of HTTP/2 takes no more of it,
+            # unlike a client of HTTP/1, which may have closed only its own side.
+            nursery = self._task_group._nursery  # The group itself has no way to end what it runs.
+            assert nursery is not None
+            nursery.cancel_scope.cancel()
 
     async def protocol_send(self, event: Event) -> None:
         """See ``TCPServer``. What it is told of idleness would have it wait again, after the last response."""

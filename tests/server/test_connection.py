@@ -3,6 +3,7 @@
 import contextlib
 import socket
 
+import h2.connection
 import httpx
 import pytest
 import trio
@@ -62,6 +63,27 @@ async def test_a_client_of_http_2_that_left() -> None:
         async with httpx.AsyncClient(http1=False, http2=True) as client:
             assert (await client.get(f"http://127.0.0.1:{server.port}/a")).text == "done"
             assert streams(server.listener) == 1
+        await until(lambda: streams(server.listener) == 0)
+
+
+@pytest.mark.parametrize("opened", [True, False], ids=["while it is sent", "before it is there"])
+async def test_a_client_of_http_2_that_left_before_its_answer(opened: bool) -> None:
+    """Also where the answer is longer than what it may send, so that it waits for room."""
+    app = Door(b"v" * 1_000_000)
+    if opened:
+        app.open.set()
+    async with listening(app) as server:
+        for asked in range(3, 18, 3):
+            stream = await server.connect()
+            client = h2.connection.H2Connection()
+            client.initiate_connection()
+            for number in (1, 3, 5):
+                fields = [(":method", "GET"), (":path", "/a"), (":scheme", "http"), (":authority", "a")]
+                client.send_headers(number, fields, end_stream=True)
+            await stream.send_all(client.data_to_send())
+            await until(lambda: app.entered == asked)  # noqa: B023  # awaited here and now
+            await stream.aclose()
+        app.open.set()
         await until(lambda: streams(server.listener) == 0)
 
 
