@@ -9,12 +9,14 @@ import hashlib
 import re
 import secrets
 from datetime import date
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
 from synap.errors import ConfigError
+
+Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
 
 _NotEmpty = Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -32,7 +34,10 @@ USERNAME_MAX_CHARS = 64
 COST_MAX = 16
 """The cost of a bcrypt; each step doubles the time. At 16 a check takes four seconds, at 31 a day and a half."""
 
-_BCRYPT = re.compile(r"\$2[aby]\$(?P<cost>[0-9]{2})\$[./A-Za-z0-9]{53}")
+_BCRYPT = re.compile(r"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{30}[.CGKOSWaeimquy26]")
+"""128 bits of salt are 22 characters, 184 bits of hash are 31, six bits each, and what is left over in the last one of
+either is zero. Another salt bcrypt does not even read, and another hash it never makes: no password would fit."""
+
 _SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 _API_KEY = re.compile(rf"[!-~]{{1,{API_KEY_MAX_BYTES}}}")
 _USERNAME = re.compile(rf"[^:\x00-\x1f\x7f]{{1,{USERNAME_MAX_CHARS}}}")
@@ -43,6 +48,9 @@ _COST = 12
 
 _API_KEY_BYTES = 32
 """256 bits: as many as SHA-256 has, and nobody guesses a hundred."""
+
+_MAPPED_BITS = 96
+"""What stands before an address of IPv4 in one of IPv6 that wraps it (``::ffff:10.0.0.7``)."""
 
 _LONG_CHARS = 32
 """In hexadecimal 128 bits. What is shorter, somebody may have made up, and somebody else may guess it."""
@@ -102,7 +110,7 @@ class ApiKeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 f"{self.name}: expires_days counts from the day in created (2026-11-24, say); expected both or neither"
             )
         for address in self.allowed_ips:
-            _check_network(self.name, address)
+            _network(self.name, address)
 
     @property
     def digest(self) -> bytes:
@@ -110,6 +118,11 @@ class ApiKeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.key_hash is not None:
             return bytes.fromhex(self.key_hash)
         return digest_of((self.key or "").encode())
+
+    @property
+    def networks(self) -> Networks:
+        """What ``allowed_ips`` names; where IPv6 wraps addresses of IPv4, those."""
+        return tuple([_network(self.name, address) for address in self.allowed_ips])
 
     @property
     def is_long(self) -> bool:
@@ -163,10 +176,14 @@ def _twice(names: list[str]) -> str | None:
     return next((name for at, name in enumerate(names) if name in names[:at]), None)
 
 
-def _check_network(name: str, address: str) -> None:
+def _network(name: str, address: str) -> IPv4Network | IPv6Network:
     try:
-        ip_network(address)
+        network = ip_network(address)
     except ValueError:
         raise ValueError(
             f"allowed_ips of {name}: expected an address or a network (10.0.0.7, 10.0.0.0/8, fd00::/8), got {address!r}"
         ) from None
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    if mapped is None or network.prefixlen < _MAPPED_BITS:
+        return network
+    return IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import date
+from ipaddress import ip_network
 
 import bcrypt
 import msgspec
@@ -52,7 +53,8 @@ def test_users(variant: str) -> None:
 @pytest.mark.parametrize(
     "not_bcrypt",
     ["secret", "", "$2b$04$short", "$1$04$" + SECRET_HASH[7:], SECRET_HASH + "x", SECRET_HASH[:-1] + "!"]
-    + [f"$2b${cost}${SECRET_HASH[7:]}" for cost in ("03", "17", "31", "99")],
+    + [f"$2b${cost}${SECRET_HASH[7:]}" for cost in ("03", "17", "31", "99")]
+    + ["$2b$04$" + "z" * 53, SECRET_HASH[:28] + "z" + SECRET_HASH[29:], SECRET_HASH[:-1] + "z"],
 )
 def test_a_hash_that_is_no_bcrypt(not_bcrypt: str) -> None:
     sentence = refused(users=[user(password_hash=not_bcrypt)])
@@ -77,6 +79,30 @@ def test_keys() -> None:
     for text in (digest.hex(), digest.hex().upper()):
         [hashed] = accepted(api_keys=[{"name": "app", "role": "admin", "key_hash": text}]).api_keys
         assert hashed.digest == digest
+
+
+@pytest.mark.parametrize("cost", [4, 5])
+def test_every_hash_of_bcrypt_is_one(cost: int) -> None:
+    for _ in range(16):
+        made = bcrypt.hashpw(b"secret", bcrypt.gensalt(cost)).decode()
+        assert accepted(users=[user(password_hash=made)]).users[0].cost == cost
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("10.0.0.7", "10.0.0.7/32"),
+        ("::ffff:10.0.0.7", "10.0.0.7/32"),
+        ("::ffff:127.0.0.0/104", "127.0.0.0/8"),
+        ("::ffff:0.0.0.0/96", "0.0.0.0/0"),
+        ("fd00::/8", "fd00::/8"),
+        ("::/0", "::/0"),
+    ],
+)
+def test_networks(written: str, meant: str) -> None:
+    """Addresses of IPv4 are compared as such, also where the socket or the settings wrap them."""
+    [app] = accepted(api_keys=[key(allowed_ips=[written])]).api_keys
+    assert app.networks == (ip_network(meant),)
 
 
 def test_a_key_with_everything() -> None:

@@ -13,15 +13,18 @@ import structlog
 import trio
 
 from synap.accounts import ApiKeySettings, AuthenticationSettings, UserSettings, digest_of
+from synap.clock import SystemClock
 from synap.config import Settings
 from synap.protocol.http.permission import PUBLIC_PATTERNS
 from synap.protocol.http.router import Route
 from synap.protocol.http.routes import ROUTES
+from synap.server import run
 from synap.server.backoff import FREE_FAILURES
 from synap_sdk import AsyncClient, Forbidden, Unauthorized
 from tests.contract.client import JSON, Client, Reply, refusal
 from tests.contract.conftest import make_settings, served
 from tests.contract.examples import EXAMPLES, Example
+from tests.contract.test_events import watching
 
 TODAY = datetime.now(UTC).date()
 
@@ -41,6 +44,7 @@ AUTHENTICATION = AuthenticationSettings(
         ApiKeySettings("owner", "admin", key=KEYS["owner"], prefixes=("app:", "tmp:")),
         ApiKeySettings("old", "admin", key="old-key", created=TODAY - timedelta(days=7), expires_days=7),
         ApiKeySettings("current", "reader", key="current-key", created=TODAY - timedelta(days=6), expires_days=7),
+        ApiKeySettings("brief", "reader", key="brief-key", created=TODAY, expires_days=1),
         ApiKeySettings("here", "reader", key="here-key", allowed_ips=("127.0.0.0/8",)),
         ApiKeySettings("there", "reader", key="there-key", allowed_ips=("192.0.2.0/24",)),
     ),
@@ -193,6 +197,41 @@ async def test_nobody_makes_the_server_read_a_body(client: Client) -> None:
         with trio.move_on_after(0.3) as waited:
             await stream.receive_some()
         assert waited.cancelled_caught
+
+
+class SteppedClock(SystemClock):
+    """The machine's clock, which a test sets forward."""
+
+    ahead_ms = 0
+
+    def wall_ms(self) -> int:
+        return super().wall_ms() + SteppedClock.ahead_ms
+
+
+async def test_nothing_is_told_when_a_key_has_expired(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was asked before ends with it, and whoever has another key goes on there."""
+    monkeypatch.setattr(run, "SystemClock", SteppedClock)
+    heard: list[Reply] = []
+
+    async def wait(other: Client) -> None:
+        heard.append(await other.get("/events?after=1&wait=60", **{"x-api-key": "brief-key"}))
+        await other.aclose()
+
+    async with served(settings) as client, watching(client, "/events", "X-API-Key: brief-key") as watcher:
+        await watcher.head()
+        await ask(client, "writer", "POST", "/kv/set", {"key": "a", "value": 1})
+        assert (await watcher.event())["seq"] == 1
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait, Client(client.port))
+            await trio.sleep(0.05)
+            assert heard == []
+            monkeypatch.setattr(SteppedClock, "ahead_ms", 2 * 86_400_000)
+            await ask(client, "writer", "POST", "/kv/set", {"key": "b", "value": 2})
+        assert b"data:" not in await watcher.rest()
+        assert refusal(heard[0]) == (401, "not_authenticated", "authorization")
+        assert "expired" in str(heard[0].field("error"))
+        missed = (await ask(client, "reader", "GET", "/events?after=1&wait=0")).json
+        assert [each["key"] for each in missed["events"]] == ["b"]  # type: ignore[index]  # an object, by contract
 
 
 # --- roles -----------------------------------------------------------------------------------------------

@@ -49,6 +49,10 @@ class Watcher:
         found, self._received = self._received.split(ending, 1)
         return found
 
+    async def rest(self) -> bytes:
+        """What else comes until the stream ends, though the connection may be used again."""
+        return await self._until(b"\r\n0\r\n\r\n")
+
     async def end(self) -> bytes:
         """What else comes until the server closes."""
         with trio.fail_after(LIMIT_S):

@@ -114,6 +114,17 @@ def test_where_a_failure_would_close_there_is_one_attempt_at_a_time(table: Table
         pass
 
 
+def test_attempts_meet_only_what_was_not_forgotten(table: Table) -> None:
+    table.fail(FREE_FAILURES)
+    table.now_s += 60
+    with table.backoff.attempt(HERE), pytest.raises(TooManyFailuresError), table.backoff.attempt(HERE):
+        table.now_s += 59
+    table.now_s += 7 * 86_400
+    with table.backoff.attempt(HERE), table.backoff.attempt(HERE):
+        pass
+    assert table.wait_s() == 0
+
+
 def test_addresses_are_apart(table: Table) -> None:
     table.fail(FREE_FAILURES + 1)
     assert (table.wait_s(HERE), table.wait_s(THERE)) == (2, 0)

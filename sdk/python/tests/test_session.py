@@ -178,11 +178,24 @@ def test_closed() -> None:
             change()
 
 
+def test_cleared() -> None:
+    """That everything is to go says more than that each thing is."""
+    session = stored({"a": 1})
+    session.pop("a")
+    assert not session.is_cleared
+    session.clear()
+    assert session.is_cleared
+    session.invalidate()
+    assert not session.is_cleared, "this one was not"
+
+
 def test_settled() -> None:
     session = stored({"a": 1})
-    session.change("a", lambda a: a + 1)
+    session.clear()
+    session.change("a", lambda a: (a or 1) + 1)
     session.rotate()
     session.settle(Stored("b" * 43, 8, {"a": 2}, 60))
+    assert not session.is_cleared
     assert (session.modified, session.id, dict(session)) == (False, "b" * 43, {"a": 2})
     session.settle(None)
     assert (session.modified, session.id, dict(session)) == (False, None, {})

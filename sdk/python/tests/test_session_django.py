@@ -52,6 +52,7 @@ from django.core.management import call_command  # noqa: E402
 from django.db import connections  # noqa: E402
 
 from synap_sdk.sessions.django import SessionStore, aend_all, end_all  # noqa: E402
+from synap_sdk.sessions.django.stores import stores  # noqa: E402
 
 
 def look(request: HttpRequest) -> HttpResponse:
@@ -78,6 +79,25 @@ def empty(request: HttpRequest) -> HttpResponse:
     for key in list(request.session.keys()):
         del request.session[key]
     return HttpResponse("empty")
+
+
+def cleared(request: HttpRequest) -> HttpResponse:
+    put_meanwhile(request.session.session_key)
+    request.session.clear()
+    return HttpResponse("cleared")
+
+
+def emptied(request: HttpRequest) -> HttpResponse:
+    """The last key is taken out, while another request puts something there."""
+    del request.session["n"]
+    put_meanwhile(request.session.session_key)
+    return HttpResponse("emptied")
+
+
+def put_meanwhile(key: str) -> None:
+    other = SessionStore(key)
+    other["cart"] = ["book"]
+    other.save()
 
 
 def overtaken(request: HttpRequest) -> HttpResponse:
@@ -121,6 +141,8 @@ urlpatterns = [
     path("login", log_in),
     path("logout", log_out),
     path("empty", empty),
+    path("cleared", cleared),
+    path("emptied", emptied),
     path("overtaken", overtaken),
     path("static", static),
     path("count", count),
@@ -274,6 +296,31 @@ def test_cycle_key(opened: Callable[..., Any], client: Client) -> None:
     again("cycle_key")
     assert key_of(again.session.session_key).startswith(owner_prefix("ada")), "still hers"
     assert asyncio.run(aend_all("ada")) + end_all("ada") == 1
+
+
+@pytest.mark.parametrize("owner", [None, "ada"])
+def test_cycle_key_of_a_session_that_was_cleared(opened: Callable[..., Any], client: Client, owner: str | None) -> None:
+    """Django clears without having loaded, and the id before must lead nowhere all the same."""
+    made = begun(opened, user="ada")
+    made("cycle_key", owner="ada")
+    before = made.session.session_key
+    cleared = opened(before)
+    cleared.session.clear()
+    cleared("cycle_key", owner=owner)
+    after = cleared.session.session_key
+    assert after != before
+    assert (client.kv.get(key_of(before)), client.kv.get(key_of(after))) == (None, {})
+    assert key_of(after).startswith(owner_prefix("ada")), "still hers"
+    assert end_all("ada") == 1
+
+
+@pytest.mark.parametrize("key", [None, "made up", KNOWN])
+def test_cycle_key_of_what_leads_nowhere_and_was_cleared(opened: Callable[..., Any], key: str | None) -> None:
+    made = opened(key)
+    made.session.clear()
+    made("cycle_key")
+    assert made.session.session_key not in {key, None}
+    assert made("exists", made.session.session_key)
 
 
 def test_cycle_key_of_nothing(opened: Callable[..., Any]) -> None:
@@ -436,6 +483,26 @@ def test_a_session_that_was_emptied_is_ended(client: Client) -> None:
     assert client.kv.get(key_of(session_id)) is None
 
 
+def test_a_session_that_was_emptied_while_another_request_put_something_there(client: Client) -> None:
+    session_id = cookie_of(get("/set/1"))
+    assert cookie_of(get("/emptied", session_id)) == session_id
+    assert client.kv.get(key_of(session_id)) == {"cart": ["book"]}
+
+
+def test_a_session_that_was_cleared_is_ended_in_any_case(client: Client) -> None:
+    session_id = cookie_of(get("/set/1"))
+    assert cookie_of(get("/cleared", session_id)) == ""
+    assert client.kv.get(key_of(session_id)) is None
+
+
+def test_a_session_that_was_emptied_and_ended_by_another(client: Client) -> None:
+    made = begun(Sync, n=1)
+    del made.session["n"]
+    client.kv.delete(key_of(made.session.session_key))
+    made.session.end_emptied()
+    assert (made.session.session_key, made.session.is_over, made.session.is_empty()) == (None, True, True)
+
+
 def test_a_logout_in_another_window(client: Client) -> None:
     session_id = cookie_of(get("/set/1"))
     assert get("/overtaken", session_id).status_code == 400
@@ -520,6 +587,21 @@ def test_without_a_store_everybody_is_nobody() -> None:
         assert [get(where, KNOWN).status_code for where in ("/set/1", "/login")] == [503, 503]
         with pytest.raises(SessionUnavailable):
             SessionStore(KNOWN).cycle_key()
+
+
+@pytest.mark.parametrize("given", [None, {}, {"url": URL}])
+def test_the_stores_are_made_once(given: dict[str, str] | None) -> None:
+    """Whatever the settings say, and also where they say nothing: each store has connections of its own."""
+    with override_settings():
+        if given is None:
+            assert not hasattr(settings, "SYNAP_SESSIONS")
+        else:
+            settings.SYNAP_SESSIONS = given
+        made = stores()
+        assert stores() is made
+        settings.SYNAP_SESSIONS = {"url": URL, "prefix": "web:"}
+        assert stores() is not made
+        assert stores().options.prefix == "web:"
 
 
 def test_settings_that_cannot_be() -> None:

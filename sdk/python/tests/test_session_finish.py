@@ -240,6 +240,63 @@ def test_changed_by_another(world: World, url: str, client: Client) -> None:
     assert client.kv.get(key_of(session_id)) == {"n": 11, "mine": 1, "theirs": 1}
 
 
+def popping(session: Session) -> object:
+    return session.pop("flash")
+
+
+@pytest.mark.process
+def test_emptied_while_another_puts_something_there(world: World, url: str, client: Client) -> None:
+    """It is not empty then, and its cookie stays."""
+    store = world.store(url)
+    session_id = begin(world, store, flash="hello")
+
+    def overtaken(session: Session) -> None:
+        popping(session)
+        WORLDS[0].request(WORLDS[0].store(url), session_id, setting(cart=["book"]))
+
+    assert world.request(store, session_id, overtaken) == NOTHING
+    assert client.kv.get(key_of(session_id)) == {"cart": ["book"]}
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda session: session.clear(),
+        lambda session: session.invalidate(),
+        lambda session: (popping(session), session.rotate(owner="ada")),
+    ],
+    ids=["cleared", "invalidated", "rotated"],
+)
+def test_ended_whatever_another_puts_there(
+    world: World, url: str, client: Client, act: Callable[[Session], object]
+) -> None:
+    """Applications clear a session to log out, and rotate it because its id may be known."""
+    store = world.store(url)
+    session_id = begin(world, store, flash="hello")
+
+    def overtaken(session: Session) -> None:
+        act(session)
+        WORLDS[0].request(WORLDS[0].store(url), session_id, setting(cart=["book"]))
+
+    assert world.request(store, session_id, overtaken) == FORGET
+    assert client.kv.get(key_of(session_id)) is None
+
+
+@pytest.mark.process
+def test_put_there_after_another_emptied_it(world: World, url: str, client: Client) -> None:
+    """Nobody can tell whether that was a logout, so nothing comes back."""
+    store = world.store(url)
+    session_id = begin(world, store, flash="hello")
+
+    def overtaken(session: Session) -> None:
+        session["cart"] = ["book"]
+        assert WORLDS[0].request(WORLDS[0].store(url), session_id, popping) == FORGET
+
+    assert world.request(store, session_id, overtaken) == NOTHING
+    assert client.kv.get(key_of(session_id)) is None
+
+
 @pytest.mark.process
 def test_another_prefix(world: World, url: str, client: Client) -> None:
     store = world.store(url, options=SessionOptions(prefix="web:"))

@@ -190,6 +190,18 @@ def test_an_update_brings_nothing_back(client: Client, order: tuple[int, ...]) -
 
 
 @pytest.mark.parametrize("order", ORDERS)
+def test_emptying_and_an_update(client: Client, order: tuple[int, ...]) -> None:
+    """Where the update was first, it stays; where it comes too late, it finds no session and says so."""
+    base = begun(client, {"flash": 1})
+    emptying = Request(update(Draft(base, {}, {}), PREFIX, None))
+    updating = Request(update(Draft(base, {"flash": 1, "cart": 1}, {}), PREFIX, None))
+    in_order(client, [emptying, updating], order)
+    is_in = updating.result is not None
+    assert found(client, base.id) == ({"cart": 1} if is_in else None)
+    assert (emptying.result is not None) == is_in
+
+
+@pytest.mark.parametrize("order", ORDERS)
 def test_a_rotation_and_an_update(client: Client, order: tuple[int, ...]) -> None:
     """The update is in the session that goes on, or finds none any more; the old id is nothing in any case."""
     base = begun(client, {"n": 0})

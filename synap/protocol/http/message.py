@@ -1,5 +1,6 @@
 """A request and a response as plain values, whole and in memory (but for streams), whichever door they pass."""
 
+import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 
 import msgspec
@@ -8,10 +9,15 @@ Headers = Sequence[tuple[bytes, bytes]]
 """Header fields in the order of the wire, names in lower case."""
 
 
+def _for_ever() -> float:
+    return math.inf
+
+
 class Request(msgspec.Struct, frozen=True):
     """What a client sent.
 
     ``path`` and ``query`` are as they came, still percent-encoded; ``path`` is the target up to the first "?".
+    ``left_s`` says for how many seconds from now the credentials are good, which is for what takes a while.
     """
 
     method: str
@@ -19,6 +25,7 @@ class Request(msgspec.Struct, frozen=True):
     query: bytes
     headers: Headers
     body: bytes
+    left_s: Callable[[], float] = _for_ever
 
 
 class Stream(msgspec.Struct, frozen=True):

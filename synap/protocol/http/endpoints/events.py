@@ -2,14 +2,16 @@
 
 Server-sent events are defined in WHATWG HTML, section 9.2. Each change is an event whose id is its sequence number, so
 whoever comes back with the last one (``after``, or ``Last-Event-ID``, as browsers do by themselves) goes on there.
+Credentials may expire meanwhile. From then on nothing is told: the stream ends, and a wait is answered with 401. Either
+way, whoever has others goes on where this one ended.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from synap.errors import StreamVersionError, TrimmedError
+from synap.errors import NotAuthenticatedError, StreamVersionError, TrimmedError
 from synap.protocol.http import answers, query, tags
 from synap.protocol.http.description import JSON, Answer, Content, Field
 from synap.protocol.http.message import Request, Response, Stream, header
@@ -97,12 +99,15 @@ def events(request: Request, _: bytes) -> Call:
     if wait_s is None:
 
         def stream(follower: Follower) -> Response:
-            return stream_response(Stream(_event_stream(follower, with_values=with_values)), b"text/event-stream")
+            told = _event_stream(follower, request.left_s, with_values=with_values)
+            return stream_response(Stream(told), b"text/event-stream")
 
         return call(Question(lambda service: service.follow(prefix, after), Role.READER, prefix), stream)
 
     async def wait(follower: Follower) -> answers.EventsResult:
-        changes = await follower.next(wait_s)
+        changes = await follower.next(min(wait_s, max(0.0, request.left_s())))
+        if request.left_s() <= 0:
+            raise NotAuthenticatedError("expired", "these credentials have expired meanwhile")
         return answers.EventsResult([_body(change, with_values=with_values) for change in changes], follower.seq)
 
     return call(Errand(lambda service: wait(service.follow(prefix, after)), Role.READER, prefix), json_response)
@@ -115,14 +120,18 @@ def _after(request: Request, parameters: query.Parameters) -> int | None:
     return after if last is None else AFTER.of({AFTER.name: last.decode("latin-1")})
 
 
-async def _event_stream(follower: Follower, *, with_values: bool) -> AsyncGenerator[bytes, None]:
+async def _event_stream(
+    follower: Follower, left_s: Callable[[], float], *, with_values: bool
+) -> AsyncGenerator[bytes, None]:
     """The changes, and a sign of life where there are none, which says as well how far everything was looked at."""
     yield _sign_of_life(follower.seq)
     while not follower.ended:
         try:
-            changes = await follower.next(HEARTBEAT_S)
+            changes = await follower.next(min(HEARTBEAT_S, max(0.0, left_s())))
         except TrimmedError:
             # The client comes back with the last number it has, and is told then, by a status.
+            return
+        if left_s() <= 0:
             return
         if changes:
             yield b"".join([_event(change, with_values=with_values) for change in changes])

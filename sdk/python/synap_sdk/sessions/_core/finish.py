@@ -9,7 +9,9 @@ was read                               extended, if a tenth of its time or    se
 was changed                            updated, and extended as above         sent again, if it was extended
 is new and holds something             stored                                 sent
 got another id                         stored under it, the old one removed   sent
-was emptied, or ended                  removed                                removed
+was emptied key by key                 removed, unless another request put    removed, if the session is
+                                       something there
+was cleared, or ended                  removed                                removed
 was ended by another request, or       nothing                                nothing
 never was there
 =====================================  =====================================  ==========================================
@@ -66,19 +68,21 @@ def finish(session: Session, options: SessionOptions, draw: Callable[[], str]) -
 
 def _store(session: Session, options: SessionOptions, draw: Callable[[], str]) -> Steps[Stored | None]:
     stored, data = session.opened.stored, session.content()
-    if not data:
-        if stored is not None:
-            yield from end(stored.id, options.prefix)
-        return None
     if stored is None:
+        if not data:
+            return None
         created = yield from create(make_id(draw(), session.tag), data, options.prefix, options.ttl_s)
         assert created is not None, "256 bits that were drawn before"
         return created
+    if not data and (session.is_cleared or session.wants_rotation):
+        # Whatever another request put there: everything was to go, or at least this id.
+        yield from end(stored.id, options.prefix)
+        return None
     draft = Draft(stored, data, session.edits.standing(data))
     if session.wants_rotation:
         return (yield from rotate(draft, make_id(draw(), session.tag), options.prefix, options.ttl_s))
     is_due = options.is_due(stored.left_s)
-    if session.modified:
+    if session.modified or not data:
         return (yield from update(draft, options.prefix, options.ttl_s if is_due else None))
     return (yield from _extended(stored, options)) if is_due else stored
 

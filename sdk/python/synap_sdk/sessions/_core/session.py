@@ -49,6 +49,7 @@ class Session(MutableMapping[str, Any]):
         self.is_over = False
         self.ended: str | None = None
         self.wants_rotation = False
+        self.is_cleared = False
         self.tag: str | None = None
         self.edits = Edits()
         self._data: dict[str, Any] = {}
@@ -121,12 +122,16 @@ class Session(MutableMapping[str, Any]):
         self.is_over = True
         if self.opened.stored is not None:
             self.ended = self.opened.stored.id
-        self.opened, self.tag, self.wants_rotation = Opened(None), None, False
+        self.opened, self.tag, self.wants_rotation, self.is_cleared = Opened(None), None, False, False
         self.edits = Edits()
 
     def clear(self) -> None:
-        """Remove everything; a session that stays empty is ended."""
+        """Remove everything; a session that stays empty is ended, also if another request put something there.
+
+        Taking out the keys one by one says less: then the session ends unless another request put something there.
+        """
         self._changeable().clear()
+        self.is_cleared = True
 
     # --- for those who open and store it -----------------------------------------------------------------
 
@@ -148,7 +153,7 @@ class Session(MutableMapping[str, Any]):
         """It is stored like this; what comes next are changes to that."""
         self.opened = Opened(stored)
         self._data = {} if stored is None else plain_object(stored.data)
-        self.wants_rotation, self.is_over, self.ended = False, False, None
+        self.wants_rotation, self.is_over, self.is_cleared, self.ended = False, False, False, None
         self.edits = Edits()
 
     def close(self, reason: str) -> None:

@@ -73,14 +73,16 @@ def create(session_id: str, data: Mapping[str, Json], prefix: str, ttl_s: float)
 def update(draft: Draft, prefix: str, ttl_s: float | None, *, ends_empty: bool = True) -> Steps[Stored | None]:
     """Store what a session became; None where it was ended meanwhile, or is empty now and that ends it.
 
+    What another request put into it meanwhile stays: it is not empty then.
+
     ``ttl_s`` is how long it lives from now on; None leaves that as it is.
     """
     there, data = draft.base, dict(draft.data)
     for _ in range(TRIES_MAX):
-        if ends_empty and not data:
-            yield from end(there.id, prefix)
-            return None
         try:
+            if ends_empty and not data:
+                yield from ask(operations.delete(key_of(there.id, prefix), if_version=there.version))
+                return None
             return (yield from _replace(there, data, prefix, ttl_s))
         except VersionMismatch:
             found = yield from look(there.id, prefix)

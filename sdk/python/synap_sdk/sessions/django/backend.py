@@ -31,6 +31,7 @@ class SessionStore(SessionBase):  # type: ignore[misc]  # Django has no types
     def _forget(self) -> None:
         self._opened, self._edits = Opened(None), Edits()
         self._tag: str | None = None
+        self._is_cleared = False
 
     def _validate_session_key(self, key: str | None) -> bool:
         return is_id(key)
@@ -93,17 +94,20 @@ class SessionStore(SessionBase):  # type: ignore[misc]  # Django has no types
         """See Django."""
         await stores().awaited.take(_ending(session_key or self.session_key))
 
+    def clear(self) -> None:
+        """See Django; and see ``synap_sdk.sessions.Session.clear`` for what else it says."""
+        super().clear()
+        self._is_cleared = True
+
     def flush(self) -> None:
         """See Django: a logout."""
         super().flush()
-        self.is_over = True
-        self._forget()
+        self._be_over()
 
     async def aflush(self) -> None:
         """See Django."""
         await super().aflush()
-        self.is_over = True
-        self._forget()
+        self._be_over()
 
     def cycle_key(self, owner: str | None = None) -> None:
         """See Django. ``owner`` is who logged in, by a name that stays the same. Raises ``SessionInterrupted``."""
@@ -142,6 +146,13 @@ class SessionStore(SessionBase):  # type: ignore[misc]  # Django has no types
         """Whether all was taken out of a session that is stored."""
         return self.modified and self.session_key is not None and not self._get_session()
 
+    def end_emptied(self) -> None:
+        """End a session that all was taken out of. What another request put there meanwhile stays, and so does it."""
+        if self._is_cleared:
+            self.flush()
+        else:
+            stores().blocking.take(self._ending_emptied())
+
     # --- how ---------------------------------------------------------------------------------------------
 
     def _loaded(self, opened: Opened) -> dict[str, Json]:
@@ -170,9 +181,18 @@ class SessionStore(SessionBase):  # type: ignore[misc]  # Django has no types
         else:
             self._settle((yield from self._updating(age_s)), UpdateError)
 
+    def _found(self) -> Steps[Stored | None]:
+        """What is stored; it is looked for here if need be, since Django clears a session without having loaded it."""
+        if self._opened.stored is None and self.session_key is not None:
+            return (yield from look(self.session_key, _prefix()))
+        return self._opened.stored
+
+    def _be_over(self) -> None:
+        self.is_over = True
+        self._forget()
+
     def _updating(self, age_s: float) -> Steps[Stored | None]:
-        # Django clears a session without having loaded it.
-        base = self._opened.stored or (yield from look(self.session_key, _prefix()))
+        base = yield from self._found()
         if base is None:
             return None
         draft = self._draft(base)
@@ -180,13 +200,28 @@ class SessionStore(SessionBase):  # type: ignore[misc]  # Django has no types
             return (yield from update(draft, _prefix(), age_s, ends_empty=False))
         return (yield from extend(base, _prefix(), age_s)) if is_due(base.left_s, age_s) else base
 
+    def _ending_emptied(self) -> Steps[None]:
+        self._check_seen()
+        base = yield from self._found()
+        if base is not None:
+            stored = yield from update(self._draft(base), _prefix(), max(1, self.get_expiry_age()))
+            if stored is not None:
+                self._settle(stored, UpdateError)
+                return
+        super().clear()
+        self._session_key = None
+        self._be_over()
+
     def _cycling(self, owner: str | None) -> Steps[None]:
-        """Store what is in hand, which is loaded already, under another id."""
+        """Store what is in hand under another id."""
         self._check_seen()
         stored: Stored | None
+        base, age_s = (yield from self._found()), max(1, self.get_expiry_age())
         if owner is not None:
             self._tag = tag_of(owner)
-        new_id, base, age_s = self._get_new_session_key(), self._opened.stored, max(1, self.get_expiry_age())
+        elif base is not None:
+            self._tag = tag_in(base.id)
+        new_id = self._get_new_session_key()
         if base is None:
             stored = yield from create(new_id, self._data(), _prefix(), age_s)
         else:
@@ -198,7 +233,7 @@ class SessionStore(SessionBase):  # type: ignore[misc]  # Django has no types
         """It is stored like this. Raises the error where it is not."""
         if stored is None:
             raise error
-        self._opened, self._edits = Opened(stored), Edits()
+        self._opened, self._edits, self._is_cleared = Opened(stored), Edits(), False
         self._session_cache = plain_object(stored.data)
 
     def _check_seen(self) -> None:

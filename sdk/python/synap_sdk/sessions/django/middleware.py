@@ -24,7 +24,7 @@ class SessionMiddleware(DjangoSessionMiddleware):  # type: ignore[misc]  # Djang
         session = request.session
         try:
             if session.is_emptied():
-                session.flush()
+                session.end_emptied()
             elif session.accessed and session.is_due():
                 session.modified = True
             response = super().process_response(request, response)

@@ -18,7 +18,7 @@ class Stores:
     def __init__(self, given: dict[str, Any]) -> None:
         ours = {name: given[name] for name in ("prefix", "when_away") if name in given}
         clients = {name: each for name, each in given.items() if name not in {"url", *ours}}
-        self.given = given
+        self.given = dict(given)
         self.options = SessionOptions(**ours)
         self.blocking = SessionStore(Client(given.get("url", DEFAULT_URL), **clients), self.options)
         self.awaited = AsyncSessionStore(AsyncClient(given.get("url", DEFAULT_URL), **clients), self.options)
@@ -31,7 +31,7 @@ def stores() -> Stores:
     """Those of the settings, made once."""
     global _made  # noqa: PLW0603  # the settings are as global
     given = getattr(settings, "SYNAP_SESSIONS", {})
-    if _made is None or _made.given is not given:
+    if _made is None or _made.given != given:
         _made = Stores(given)
     return _made
 
