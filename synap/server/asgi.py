@@ -214,9 +214,13 @@ async def _send_stream(
 ) -> None:
     """Send a body piece by piece, as fast as the client takes it; where it leaves, the rest is not asked for."""
 
+    is_gone = False
+
     async def watch(everything: trio.CancelScope) -> None:
+        nonlocal is_gone
         while (await receive())["type"] != "http.disconnect":
             pass
+        is_gone = True
         everything.cancel()
 
     try:
@@ -227,8 +231,10 @@ async def _send_stream(
                 async with aclosing(stream.chunks) as chunks:
                     async for chunk in chunks:
                         await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
             nursery.cancel_scope.cancel()
+        if not is_gone:
+            # Not while somebody watches: with the end of the response hypercorn may close the connection, and says so.
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
     finally:
         stream.close()
 

@@ -162,6 +162,12 @@ async def test_a_stream_has_a_head_of_its_own(client: Client) -> None:
     assert (await client.post("/events")).status == 405
 
 
+@pytest.mark.parametrize("request_line", ["HEAD /events", "GET /admin/backup"])
+async def test_the_last_stream_of_a_connection_closes_it(client: Client, request_line: str) -> None:
+    sent = f"{request_line} HTTP/1.1\r\nhost: synap\r\nconnection: close\r\n\r\n".encode()
+    assert (await client.raw(sent)).startswith(b"HTTP/1.1 200 ")
+
+
 async def test_too_long_ago_is_gone_with_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "RECENT_MAX_EVENTS", 1)
     settings = make_settings(tmp_path / "data")

@@ -61,7 +61,9 @@ class Reads:
         """A request was let in the long way: note what that says of reads with the same header fields."""
         if seat.headers is framed.headers and seat.believed_s == self._patience.now_s:
             return
-        seat.headers = framed.headers if may_read_all(admitted.grant) else None
+        # A key that ends is looked at each time: it ends to the millisecond.
+        may_read = may_read_all(admitted.grant) and admitted.grant.ends_ms is None
+        seat.headers = framed.headers if may_read else None
         seat.believed_s = self._patience.now_s
         exposed = self._exchange.expose(framed.headers, _SAMPLE).headers
         seat.extra = b"".join([b"%b: %b\r\n" % field for field in exposed[len(_SAMPLE.headers) :]])

@@ -159,6 +159,7 @@ async def test_nobody_is_believed_for_long() -> None:
         (Grant("reader", Role.READER), True),
         (Grant("of some keys", Role.ADMIN, (b"a",)), False),
         (Grant("nobody", Role.PUBLIC), False),
+        (Grant("until some day", Role.READER, ends_ms=2_000_000_000_000), False),
     ],
     ids=lambda each: each.name if isinstance(each, Grant) else "",
 )
