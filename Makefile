@@ -11,8 +11,9 @@ install: .venv/installed
 run: .venv/installed
 	$(BIN)/synap serve
 
+# Two processes share the tests, each a file at a time: much of the time goes into waiting for disks and servers.
 test: .venv/installed-dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 cover: .venv/installed-dev
 	$(BIN)/pytest --cov=synap --cov-branch tests --ignore tests/process --ignore tests/simulation

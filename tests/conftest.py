@@ -1,6 +1,7 @@
 """Options of the random tests: which random numbers, and how long."""
 
 import random
+from typing import Protocol
 
 import pytest
 from hypothesis import settings
@@ -12,6 +13,13 @@ settings.load_profile("synap")
 _SEED = pytest.StashKey[int]()
 
 
+class Worker(Protocol):
+    """One of the processes that share the tests, as xdist shows it to the process that hands them out."""
+
+    config: pytest.Config
+    workerinput: dict[str, int]
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("synap")
     group.addoption("--seed", type=int, default=None, help="seed of the random tests (default: a new one)")
@@ -19,8 +27,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    seed: int | None = config.getoption("--seed")
+    told: dict[str, int] = getattr(config, "workerinput", {})
+    seed: int | None = told.get("synap_seed", config.getoption("--seed"))
     config.stash[_SEED] = random.randrange(2**32) if seed is None else seed
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Worker) -> None:
+    """Tell the processes that share the tests which seed to begin with."""
+    node.workerinput["synap_seed"] = node.config.stash[_SEED]
 
 
 def pytest_report_header(config: pytest.Config) -> str:

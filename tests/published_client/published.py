@@ -1,5 +1,6 @@
 """The published client, installed into a virtual environment of its own and driven from here."""
 
+import fcntl
 import json
 import re
 import subprocess
@@ -86,6 +87,13 @@ def install() -> Path:
     the package index cannot be reached.
     """
     directory = Path(sys.prefix) / "published-client"
+    # Of several processes that share the tests, one makes it and the others wait.
+    with directory.with_suffix(".lock").open("w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _install(directory)
+
+
+def _install(directory: Path) -> Path:
     python = directory / "bin" / "python"
     installed = directory / "installed.txt"
     wanted = f"{sys.version}\n{REQUIREMENTS.read_text()}"
