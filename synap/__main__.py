@@ -3,6 +3,9 @@
 import importlib
 import sys
 
+_COMPILED = ("synap.radix", "synap.rows", "synap.keyspace")
+"""What looks for compiled parts where it is imported."""
+
 _EXIT_CONFIG = 78
 _EXIT_INTERRUPTED = 128 + 2
 """As shells have it: the number of SIGINT on top of 128."""
@@ -18,9 +21,10 @@ def main(command_line: str = "synap.cli") -> None:
 
 
 def _check_tree() -> None:
-    """End with one line where ``SYNAP_RADIX`` asks for a tree that there is not."""
+    """End with one line where ``SYNAP_RADIX`` asks for a tree, or what else is compiled, that there is not."""
     try:
-        importlib.import_module("synap.radix")
+        for name in _COMPILED:
+            importlib.import_module(name)
     except (ImportError, ValueError) as error:
         print(f"synap: {error}", file=sys.stderr)  # noqa: T201  # the one line that says why
         sys.exit(_EXIT_CONFIG)

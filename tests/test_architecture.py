@@ -17,8 +17,8 @@ import synap
 ROOT = Path(synap.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("", "errors", "clock", "fs", "accounts", "config", "tally", "telemetry"),
-    ("commands", "results", "events", "cbor", "codec", "glob"),
+    ("", "errors", "clock", "fs", "compiled", "accounts", "config", "tally", "telemetry"),
+    ("commands", "results", "events", "cbor", "rows", "codec", "glob"),
     ("radix", "keyspace"),
     ("wal", "snapshot", "datadir", "quarantine", "wholeness", "founding", "backup", "repair", "archive"),
     (
@@ -40,7 +40,19 @@ BESIDE = {"testing": {"fs"}}
 FORBIDDEN: dict[str, set[str]] = {
     "radix": {unit for layer in LAYERS for unit in layer} - {"radix"},
     "keyspace": {"clock", "fs", "config", "telemetry", "codec"},
-    "wal": {"clock", "config", "commands", "results", "events", "cbor", "codec", "radix", "keyspace", "snapshot"}
+    "wal": {
+        "clock",
+        "config",
+        "commands",
+        "results",
+        "events",
+        "cbor",
+        "rows",
+        "codec",
+        "radix",
+        "keyspace",
+        "snapshot",
+    }
     | {"datadir", "repair"},
     "snapshot": {"clock", "config", "commands", "results", "events", "codec", "radix", "keyspace", "wal", "datadir"},
     "datadir": {"clock", "config", "commands", "results", "events", "codec", "radix", "keyspace"},
@@ -70,6 +82,7 @@ TRIO = {
     "store",
     "wal.local",
     "wal.memory",
+    "wal.thread",
     "server",
     "cli",
 }

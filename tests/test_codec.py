@@ -4,12 +4,14 @@ What is no rows at all: ``test_cbor.py``.
 """
 
 import cbor2
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synap.codec import decode_events, encode_events
-from synap.errors import CodecError
+from synap.commands import Kind
+from synap.errors import CodecError, UnknownEventError
 from synap.events import DeadlineSet, EntryDeleted, EntryEvicted, EntryExpired, EntrySet, Event, PrefixDeleted
 
 keys = st.binary(max_size=100)
@@ -50,6 +52,21 @@ def test_events_come_back_and_always_as_the_same_bytes(given_events: list[Event]
     assert encode_events(decode_events(payload)) == payload
 
 
+@given(
+    st.lists(
+        all_events | st.builds(EntrySet, st.binary(max_size=70_000), st.just(0), st.binary(max_size=70_000), deadlines)
+    )
+)
+def test_what_is_written_by_hand_is_what_cbor2_writes(given_events: list[Event]) -> None:
+    assert encode_events(given_events) == cbor2.dumps(msgspec.to_builtins(given_events, builtin_types=(bytes,)))
+
+
+@pytest.mark.parametrize("length", [0, 23, 24, 255, 256, 1023, 1024, 65_535, 65_536])
+def test_lengths_take_their_shortest_form(length: int) -> None:
+    event = EntrySet(bytes(length), Kind.BYTES, bytes(length), length)
+    assert encode_events([event]) == cbor2.dumps([[1, bytes(length), 2, bytes(length), length]])
+
+
 def test_many_large_events_come_back() -> None:
     many: list[Event] = [EntrySet(b"%d" % number, 2, bytes(100_000), number) for number in range(30)]
     assert decode_events(encode_events(many)) == many
@@ -59,7 +76,6 @@ WRONG: dict[str, object] = {
     "no rows": None,
     "a row that is no array": [7],
     "an empty row": [[]],
-    "an unknown event": [[7, b"k"]],
     "event 0": [[0, b"k"]],
     "event -1": [[-1, b"k"]],
     "a type as text": [["2", b"k"]],
@@ -92,6 +108,7 @@ WRONG: dict[str, object] = {
     "a deadline as float": [[4, b"k", 5.0]],
     "a deadline as text": [[4, b"k", "5"]],
     "one wrong row among right ones": [[2, b"a"], [2, b"b"], [2, None], [2, b"c"]],
+    "a wrong row before one of an unknown type": [[2, None], [7, b"k"]],
 }
 
 
@@ -99,6 +116,29 @@ WRONG: dict[str, object] = {
 def test_what_no_encoder_writes_is_refused(case: str) -> None:
     with pytest.raises(CodecError, match="not rows of the expected shape"):
         decode_events(cbor2.dumps(WRONG[case]))
+
+
+@pytest.mark.parametrize(
+    ("rows", "index", "type_number"),
+    [
+        ([[7, b"k"]], 0, 7),
+        ([[7]], 0, 7),
+        ([[2, b"k"], [3, b""], [255, b"k", None, 5], [7, b"k"]], 2, 255),
+        ([[2**64 - 1, b"k"], [2, None]], 0, 2**64 - 1),
+    ],
+    ids=["like another", "no fields", "behind known ones", "before a wrong one"],
+)
+def test_an_event_of_a_newer_version_is_told_apart(rows: object, index: int, type_number: int) -> None:
+    with pytest.raises(UnknownEventError, match=f"events of type {type_number} are of a newer version") as caught:
+        decode_events(cbor2.dumps(rows))
+    assert (caught.value.index, caught.value.type_number) == (index, type_number)
+
+
+@pytest.mark.parametrize("rows", [[[7, [b"k"]]], [[7, {b"k": 1}, [[]]]]], ids=["an array", "an array behind a map"])
+def test_an_unknown_event_with_what_no_row_may_hold_is_no_newer_one(rows: object) -> None:
+    with pytest.raises(CodecError, match="nesting depth") as caught:
+        decode_events(cbor2.dumps(rows))
+    assert not isinstance(caught.value, UnknownEventError)
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,17 @@ The digest of a state is the sum, modulo 2^128, of one number for each entry; ad
 up to date, and the order in which entries came does not matter. The number of an entry is the XXH3-128 hash of its key,
 kind, value, deadline and version. It finds mistakes and damage; it is no defence against someone who may choose values
 in order to deceive it (the log's chain is cryptographic).
+
+What is here in Python is the reference; its compiled twin, ``_digest_c.pyx``, serves where it was built.
 """
 
 import struct
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from xxhash import xxh3_128_intdigest
 
+from synap.compiled import twin
 from synap.radix import Item
 
 DIGEST_BYTES = 16
@@ -19,7 +23,7 @@ _pack = struct.Struct("<IBqQ").pack
 _NO_DEADLINE = -1
 
 
-def entry_digest(key: bytes, kind: int, value: bytes, deadline_ms: int | None, version: int) -> int:
+def entry_digest_in_python(key: bytes, kind: int, value: bytes, deadline_ms: int | None, version: int) -> int:
     """The number of one entry, below 2^128. The length of the key keeps key and value apart."""
     fields = _pack(len(key), kind, _NO_DEADLINE if deadline_ms is None else deadline_ms, version)
     return xxh3_128_intdigest(fields + key + value)
@@ -30,7 +34,7 @@ def state_bytes(digest: int) -> bytes:
     return digest.to_bytes(DIGEST_BYTES)
 
 
-class Digest:
+class PurePythonDigest:
     """The digest of a state that comes by, entry for entry."""
 
     def __init__(self) -> None:
@@ -44,13 +48,21 @@ class Digest:
     def of(self, items: Iterable[Item]) -> Iterator[Item]:
         """The same items, taken into the digest as they pass."""
         for item in items:
-            self._sum += entry_digest(*item)
+            self._sum += entry_digest_in_python(*item)
             yield item
 
     def add(self, key: bytes, kind: int, value: bytes, deadline_ms: int | None, version: int) -> None:
         """Take an entry in."""
-        self._sum += entry_digest(key, kind, value, deadline_ms, version)
+        self._sum += entry_digest_in_python(key, kind, value, deadline_ms, version)
 
     def remove(self, key: bytes, kind: int, value: bytes, deadline_ms: int | None, version: int) -> None:
         """Take an entry out again."""
-        self._sum -= entry_digest(key, kind, value, deadline_ms, version)
+        self._sum -= entry_digest_in_python(key, kind, value, deadline_ms, version)
+
+
+_TWIN = twin("synap.keyspace._digest_c")
+
+if TYPE_CHECKING or _TWIN is None:
+    entry_digest, Digest = entry_digest_in_python, PurePythonDigest
+else:
+    entry_digest, Digest = _TWIN.entry_digest, _TWIN.CompiledDigest

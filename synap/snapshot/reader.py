@@ -6,23 +6,25 @@ sector that cannot be read any more counts as damage, like one that reads wrong:
 
 import errno
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
-from operator import ge
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
 import zstandard
 
-from synap.cbor import decode_rows
 from synap.errors import CodecError, DamagedError, NewerFormatError
 from synap.fs import File, FileSystem
+from synap.rows import look_over, row_decoder
 from synap.snapshot import format as layout
 from synap.snapshot.format import BlockHeader, IndexRow, Row, seq_of_name, snapshot_name
 
 T = TypeVar("T")
+
+_decode_entries = row_decoder(list[Row])
+_decode_index = row_decoder(list[IndexRow])
 
 
 class SnapshotReader:
@@ -77,10 +79,12 @@ class SnapshotReader:
         offset = layout.HEADER_BYTES
         while offset < self.footer.index_offset:
             rows, following = self._read_rows(offset, len(index))
-            self._check_order(rows, last_key, offset)
+            text_bytes, ascend = look_over(rows, last_key)
+            if not ascend:
+                raise self._damaged("the keys of a block do not ascend", offset)
             index.append((rows[0][0][: layout.INDEX_KEY_BYTES], offset))
             entry_count += len(rows)
-            entry_bytes += sum([len(row[0]) + len(row[2]) for row in rows])
+            entry_bytes += text_bytes
             last_key = rows[-1][0]
             offset = self.bytes_read = following
             yield rows
@@ -148,7 +152,7 @@ class SnapshotReader:
         header, payload = self._read_block(offset, self.footer.index_offset, layout.BLOCK_MAX_RAW_BYTES)
         if (header.magic, header.number) != (layout.BLOCK_MAGIC, number) or header.row_count == 0:
             raise self._damaged(f"there is not block {number}", offset)
-        rows = self._decode(header, payload, list[Row], offset)
+        rows = self._decode(header, payload, _decode_entries, offset)
         return rows, offset + layout.BLOCK_HEADER_BYTES + header.payload_length
 
     def _read_index(self) -> list[IndexRow]:
@@ -159,7 +163,7 @@ class SnapshotReader:
         found = (header.magic, header.number, header.row_count, behind)
         if found != (layout.INDEX_MAGIC, block_count, block_count, end):
             raise self._damaged("there is not the index", offset)
-        return self._decode(header, payload, list[IndexRow], offset)
+        return self._decode(header, payload, _decode_index, offset)
 
     def _read_block(self, offset: int, end: int, max_raw_bytes: int) -> tuple[BlockHeader, bytes]:
         """A block header and its payload, which must end before ``end``; checksums and lengths are right."""
@@ -177,26 +181,26 @@ class SnapshotReader:
             raise self._damaged("a block's checksum is wrong", offset)
         return header, payload
 
-    def _decode(self, header: BlockHeader, payload: bytes, shape: type[list[T]], offset: int) -> list[T]:
+    def _decode(self, header: BlockHeader, payload: bytes, decode: Callable[[bytes], list[T]], offset: int) -> list[T]:
         try:
             # Compared before anything is allocated: the size in a zstd frame can claim terabytes.
             if zstandard.frame_content_size(payload) != header.raw_length:
                 raise self._damaged("a block has another length than its header says", offset)
-            rows = decode_rows(self._unzip.decompress(payload, allow_extra_data=False), shape)
+            rows = decode(self._unzip.decompress(payload, allow_extra_data=False))
         except (zstandard.ZstdError, CodecError) as cause:
             raise self._damaged(f"a block does not decode: {cause}", offset) from cause
         if len(rows) != header.row_count:
             raise self._damaged("a block has another number of rows than its header says", offset)
         return rows
 
-    def _check_order(self, rows: list[Row], last_key: bytes | None, offset: int) -> None:
-        keys = [row[0] for row in rows]
-        if (last_key is not None and keys[0] <= last_key) or any(map(ge, keys, keys[1:])):
-            raise self._damaged("the keys of a block do not ascend", offset)
-
     def _read(self, offset: int, size: int) -> bytes:
-        with self._damage_of_disk(offset):
+        # Twice a block, so without ``_damage_of_disk``, which would take as long as reading does.
+        try:
             return self._file.read(offset, size)
+        except OSError as cause:
+            if cause.errno != errno.EIO:
+                raise
+            raise self._unreadable(offset) from cause
 
     @contextmanager
     def _damage_of_disk(self, offset: int) -> Iterator[None]:
@@ -205,7 +209,10 @@ class SnapshotReader:
         except OSError as cause:
             if cause.errno != errno.EIO:
                 raise
-            raise self._damaged("it cannot be read: the disk gives an error", offset) from cause
+            raise self._unreadable(offset) from cause
+
+    def _unreadable(self, offset: int) -> DamagedError:
+        return self._damaged("it cannot be read: the disk gives an error", offset)
 
     def _damaged(self, reason: str, offset: int) -> DamagedError:
         return DamagedError(self.path, reason, seq=self._seq, offset=offset)

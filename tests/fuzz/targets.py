@@ -21,11 +21,12 @@ from typing import NamedTuple
 import zstandard
 from msgspec import structs
 
-from synap.cbor import encode_rows
+from synap.cbor import decode_rows, encode_rows
 from synap.codec import decode_events, encode_events
 from synap.datadir import StoreFile, pack_store_file, read_store_file
 from synap.errors import CodecError, DamagedError, DataDirectoryError, NewerFormatError, NotOursError, SynapError
 from synap.events import DeadlineSet, EntryDeleted, EntryEvicted, EntryExpired, EntrySet, Event, PrefixDeleted
+from synap.rows import row_decoder
 from synap.snapshot.format import Row
 from synap.wal import format as log_layout
 from synap.wal.format import FLAG_ZSTD, FrameType
@@ -140,10 +141,33 @@ class Payloads(Target):
     def decode(self, mutant: Mutant) -> None:
         events = decode_events(mutant.data)
         assert all(isinstance(event, Event) for event in events)
+        assert decode_rows(mutant.data, list[Event]) == events, "the reference makes something else of it"
         # A longer form of a number is let pass; there is no other way for the bytes to be others.
         payload = encode_events(events)
         assert decode_events(payload) == events
         assert len(payload) <= len(mutant.data)
+
+
+class Blocks(Target):
+    """The entries of a block, without compression and checksums around them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        rng = Random(4)
+        self.originals = [encode_rows(snapshots.random_rows(rng, count, 40)) for count in (0, 1, 2, 5, 40)]
+        self.decoder = row_decoder(list[Row])
+
+    def with_other_contents(self, origin: int, rng: Random) -> bytes:
+        return mutated(self.originals[origin], rng, [bytes((rng.randrange(256),)) * 8])
+
+    def repaired(self, data: bytes) -> bytes:
+        return data
+
+    def decode(self, mutant: Mutant) -> None:
+        rows = self.decoder(mutant.data)
+        assert all(map(_is_possible, rows))
+        assert decode_rows(mutant.data, list[Row]) == rows, "the reference makes something else of it"
+        assert len(encode_rows(rows)) <= len(mutant.data)
 
 
 # --- STORE ---------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from collections import Counter
 from random import Random
 from time import monotonic
 from types import SimpleNamespace
+from typing import Annotated, TypeAlias
 
 import cbor2
 import msgspec
@@ -17,14 +18,14 @@ import pytest
 
 from synap.errors import CodecError
 from synap.events import Event
+from synap.rows import look_over, row_decoder
 from synap.snapshot import format as snapshot_layout
-from synap.snapshot.reader import SnapshotReader
 from synap.wal import format as log_layout
 from synap.wal.segment import SegmentReader
 
-from .targets import LEVELS, Mutant, Payloads, Segments, Snapshots, StoreFiles, Target
+from .targets import LEVELS, Blocks, Mutant, Payloads, Segments, Snapshots, StoreFiles, Target
 
-BUDGET_S: dict[type[Target], float] = {Segments: 20.0, Snapshots: 20.0, Payloads: 8.0, StoreFiles: 3.0}
+BUDGET_S: dict[type[Target], float] = {Segments: 20.0, Snapshots: 20.0, Payloads: 8.0, Blocks: 4.0, StoreFiles: 3.0}
 """How long each decoder is fed; ``--soak`` multiplies it."""
 
 CONTROL_BUDGET_S = 60.0
@@ -158,7 +159,7 @@ def test_it_notices_that_checksums_of_a_snapshot_are_not_checked(monkeypatch: py
 
 def test_it_notices_that_the_order_of_keys_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     target = Snapshots()
-    monkeypatch.setattr(SnapshotReader, "_check_order", lambda *_: None)
+    monkeypatch.setattr("synap.snapshot.reader.look_over", lambda rows, _: (look_over(rows, None)[0], True))
     finding(target)
 
 
@@ -178,3 +179,12 @@ def test_it_notices_errors_of_other_types(monkeypatch: pytest.MonkeyPatch) -> No
     target = Payloads()
     monkeypatch.setattr("tests.fuzz.targets.decode_events", decode)
     assert isinstance(finding(target).__cause__, cbor2.CBORError)
+
+
+Natural: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+
+
+def test_it_notices_a_twin_that_lets_pass_what_the_reference_does_not() -> None:
+    target = Blocks()
+    target.decoder = row_decoder(list[tuple[bytes, Natural, bytes, Natural | None, Natural]])
+    finding(target)

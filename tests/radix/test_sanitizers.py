@@ -1,4 +1,4 @@
-"""The tests of the compiled tree again, in builds in which no wrong use of memory goes unnoticed.
+"""The tests of all that is compiled again, in builds in which no wrong use of memory goes unnoticed.
 
 Checked: every block is one of malloc, and an address sanitizer looks on. Restless: all blocks move whenever one is
 taken, and a pointer into where they were is fatal. Python's own objects come from malloc, too, so that reading past
@@ -17,7 +17,7 @@ pytest.importorskip("Cython", reason="the compiled tree cannot be built without 
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("synap", "setup.py", "pyproject.toml", "README.md", "LICENSE")
-TESTS = ("__init__.py", "conftest.py", "radix")
+TESTS = ("__init__.py", "conftest.py", "radix", "test_rows.py", "keyspace", "test_cbor.py", "fuzz", "snapshot", "wal")
 
 BUILDS = {
     "checked": "-DSYNAP_RADIX_CHECKED",
@@ -66,7 +66,8 @@ def test_nothing_is_read_or_written_that_is_not_ones_own(
     }
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"--seed={seed}", "--timeout=3000"]
     # An address space that is limited leaves no room for the sanitizer's own.
-    selected = ["-k", "not may_not_have_more_memory", "tests/radix/test_compiled.py"]
+    twins = ["tests/test_rows.py", "tests/keyspace/test_digest_twin.py"]
+    selected = ["-k", "not may_not_have_more_memory", "tests/radix/test_compiled.py", *twins]
     said = run([*command, *selected], tmp_path, checked)
     assert " passed" in said
     assert "skipped" not in said

@@ -25,7 +25,7 @@ from synap.testing import MUTATING, Call, FailAt, SimulatedFileSystem
 from synap.wal.reader import read_header
 from tests.keyspace.build import EVENTS
 from tests.stores import Scene, all_files, two_snapshots
-from tests.wal.build import DATA, SALT, STORE_ID, T0_MS
+from tests.wal.build import DATA, SALT, STORE_ID, T0_MS, Forge, disk_of
 
 SNAPSHOTS = DATA / "snapshot"
 OUTPUT = SNAPSHOTS / "next.snap.tmp"
@@ -274,6 +274,15 @@ def test_an_error_of_the_disk_comes_with_its_number_and_its_file(
     else:
         assert (failure.damaged, failure.errno) == (None, number)
     assert str(DATA) in failure.reason
+
+
+def test_an_event_of_a_newer_version_is_a_failure_and_no_damage() -> None:
+    segment = Forge().batch(b"\x81\x82\x18\x63\x41a", 1).seal()
+    fs = disk_of({segment.path: bytes(segment.data)})
+    outcome = carry_out(fs, request(None, 1))
+    assert isinstance(outcome, FoldFailure)
+    assert "events of type 99 are of a newer version" in outcome.reason
+    assert (outcome.damaged, outcome.errno) == (None, None)
 
 
 def test_an_error_without_a_file_is_one_of_the_output(fs: SimulatedFileSystem, monkeypatch: pytest.MonkeyPatch) -> None:
