@@ -1,5 +1,6 @@
 """The command line. Each command turns options into settings, and each error into one line and an exit code."""
 
+import gc
 import shlex
 import sys
 from pathlib import Path
@@ -24,6 +25,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
+
+_GC_NEW_OBJECTS = 10_000
+"""The garbage collector looks after so many. A commit under way is thousands that are no garbage, and are soon gone."""
 
 _LOG_LEVELS = {"trace": "debug", "warn": "warning"}
 
@@ -104,6 +108,7 @@ def serve_command(
     )
     level = settings.logging.level
     configure_logging(_LOG_LEVELS.get(level, level), LogFormat(settings.logging.format))
+    gc.set_threshold(_GC_NEW_OBJECTS)
     try:
         trio.run(serve, settings)
     except DamagedError as damage:

@@ -31,8 +31,11 @@ class Kind(IntEnum):
     """Raw octets."""
 
 
-class Command(msgspec.Struct, Generic[R_co], frozen=True):
-    """Base of all commands; ``R_co`` is the type of the result."""
+class Command(msgspec.Struct, Generic[R_co], frozen=True, gc=False):
+    """Base of all commands; ``R_co`` is the type of the result.
+
+    As nothing in a command can lead back to it, the garbage collector need not know of it, nor of its subclasses.
+    """
 
 
 class Write(Command[R_co], frozen=True):
@@ -126,7 +129,7 @@ class Persist(Write[bool], frozen=True):
     if_version: int | None = None
 
 
-class Pair(msgspec.Struct, frozen=True):
+class Pair(msgspec.Struct, frozen=True, gc=False):
     """One entry of a ``SetMany``."""
 
     key: bytes

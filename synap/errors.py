@@ -53,6 +53,7 @@
     │   ├── TrimmedAwayError        the log begins only later
     │   └── ImportFileError         a line of the file is not what an export writes
     ├── CodecError              an event or a frame's payload does not mean anything
+    │   └── UnknownEventError       it means something to a newer version
     ├── ConfigError             the operator's: a wrong name or value, and where it stands
     └── AddressInUseError       the operator's: somebody else listens there
 
@@ -453,6 +454,14 @@ class ImportFileError(ReplayError):
 
 class CodecError(SynapError):
     """Bytes that passed their checksum do not decode to events: wrong type, shape or field."""
+
+
+class UnknownEventError(CodecError):
+    """The event at this ``index`` of its batch (from 0) has a ``type_number`` that this version does not know."""
+
+    def __init__(self, index: int, type_number: int) -> None:
+        super().__init__(f"events of type {type_number} are of a newer version of Synap")
+        self.index, self.type_number = index, type_number
 
 
 # --- starting up -----------------------------------------------------------------------------------------

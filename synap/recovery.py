@@ -25,7 +25,7 @@ import msgspec
 
 from synap.codec import decode_events
 from synap.datadir import DataDirectory, StoreDirectory
-from synap.errors import CodecError, DamagedError
+from synap.errors import CodecError, DamagedError, NewerFormatError, UnknownEventError
 from synap.events import Event
 from synap.keyspace import Keyspace, state_bytes
 from synap.quarantine import cut_tail, set_aside
@@ -210,7 +210,7 @@ def is_strange(segment: SegmentReader, keyspace: Keyspace) -> bool:
 def replay(frames: Iterable[Frame], keyspace: Keyspace, place: Path) -> int:
     """Apply every event of the frames that the keyspace has not seen; return their number.
 
-    ``place`` is named where the content of a frame makes no sense, as a ``DamagedError``.
+    ``place`` is named where the content of a frame makes no sense, as ``events_of`` does it.
     """
     before = keyspace.seq
     for frame in frames:
@@ -222,9 +222,15 @@ def replay(frames: Iterable[Frame], keyspace: Keyspace, place: Path) -> int:
 
 
 def events_of(frame: Frame, place: Path) -> list[Event]:
-    """The events of a frame. Raises ``DamagedError``, which names ``place``, where they are none or too few."""
+    """The events of a frame.
+
+    Raises ``DamagedError``, which names ``place``, where they are none or too few, and ``NewerFormatError`` where one
+    of them is of a type that this version does not know.
+    """
     try:
         events = decode_events(frame.payload)
+    except UnknownEventError as cause:
+        raise NewerFormatError(place, f"{place}, seq {frame.first_seq + cause.index}: {cause}") from cause
     except CodecError as cause:
         raise DamagedError(place, str(cause), seq=frame.first_seq) from cause
     if len(events) != frame.count:

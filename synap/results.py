@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Found(msgspec.Struct, frozen=True):
+class Found(msgspec.Struct, frozen=True, gc=False):
     """An entry as a reader sees it.
 
     ``kind`` is a ``commands.Kind``; ``deadline_ms`` counts from the epoch, None for no deadline; ``version`` is
@@ -23,7 +23,7 @@ class Timed(msgspec.Struct, frozen=True):
     left_ms: int | None
 
 
-class Written(msgspec.Struct, frozen=True):
+class Written(msgspec.Struct, frozen=True, gc=False):
     """The outcome of a ``Set``.
 
     ``written`` is False where only_if_absent or only_if_present kept it from happening; ``version`` is then the

@@ -1,5 +1,8 @@
 """The slow log: which commands took long lately, the last ones of them, in memory only.
 
+Where the disk is slow, every write is, by the thousand a second. They push each other out, and to write them all down
+would make the server slower still; so of those that end within a second, only the first ones are kept.
+
 The time is that from a command to its result, whatever it was spent on: deciding, waiting in the queue, the disk. A
 value is never kept, only how long it is; a key is, cut where it is long, because it says who waited.
 """
@@ -17,6 +20,9 @@ THRESHOLD_MS = 10
 MAX_ENTRIES = 128
 """A look at the last minutes, not a record; all of it takes some hundred kilobytes at the most."""
 
+SECOND_MAX_ENTRIES = 32
+"""Kept of those that end within one second, so that all that is kept reaches back some seconds at the least."""
+
 _ARG_MAX_CHARS = 128
 _ARGS_MAX = 16
 
@@ -27,7 +33,8 @@ _NAMES = frozenset({"key", "keys", "destination", "prefix", "pattern", "after"})
 class SlowCommand(msgspec.Struct, frozen=True):
     """A command that took ``duration_us``, and ended at ``time_ms`` (log time, ms since the epoch).
 
-    ``id`` counts from 1 and is not used again, also after ``clear``.
+    ``id`` counts from 1 and is not used again, also after ``clear``; what is missing between two was slow as well, and
+    not kept.
     """
 
     id: int
@@ -45,13 +52,20 @@ class Slowlog:
         self.threshold_s = threshold_ms / 1000
         self._entries: deque[SlowCommand] = deque(maxlen=max_entries)
         self._last_id = 0
+        self._second = self._in_second = 0
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def add(self, command: Command[object], duration_s: float, now_ms: int) -> None:
-        """Keep a command that was slow."""
+        """Keep a command that was slow, or count it only, where too many are at once."""
         self._last_id += 1
+        second = now_ms // 1000
+        if second != self._second:
+            self._second, self._in_second = second, 0
+        self._in_second += 1
+        if self._in_second > SECOND_MAX_ENTRIES:
+            return
         name = type(command).__name__.lower()
         self._entries.append(SlowCommand(self._last_id, now_ms, int(duration_s * 1_000_000), name, _args(command)))
 

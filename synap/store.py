@@ -171,11 +171,11 @@ class Store:
         ``on_done`` is called once, from the middle of a commit: it must not raise, and not take long. Raises where the
         command is not even taken.
         """
-        started_s = perf_counter()
         try:
             self._committer.begin(command, on_done)
         except Exception as error:
-            self._failed(command, error, started_s)
+            # It took no time: what is not taken is refused at once.
+            self._failed(command, error, perf_counter())
             raise
 
     def finish(self, pending: Pending[R]) -> R:
@@ -307,7 +307,7 @@ def open_store(
     metrics: Metrics,
     on_progress: Callable[[float], None] = lambda _: None,
     random_u32: Callable[[], int] = random_u32,
-    hop: Hop = thread_hop,
+    hop: Hop | None = None,
     fold: Fold = fold_in_child,
     slowlog: Slowlog | None = None,
     memory_limit: MemoryLimit = UNLIMITED,
@@ -340,7 +340,7 @@ def open_store(
         metrics=metrics,
         random_u32=random_u32,
         fold=fold,
-        hop=hop,
+        hop=thread_hop if hop is None else hop,
     )
     store = Store(
         keyspace,

@@ -12,7 +12,7 @@ from synap.clock import ManualClock
 from synap.codec import encode_events
 from synap.commands import DeletePrefix, Expire
 from synap.datadir import IN_THE_DIRECTORY, DataDirectory, open_data_directory
-from synap.errors import DamagedError
+from synap.errors import DamagedError, NewerFormatError
 from synap.events import DeadlineSet, EntryDeleted, EntryExpired, EntrySet, Event, PrefixDeleted
 from synap.fs import read_all
 from synap.keyspace import Keyspace, Limits
@@ -144,11 +144,11 @@ def test_what_the_keyspace_has_already_is_not_applied_again() -> None:
     [
         (encode_events(EVENTS[4:6]), 3, "a batch of 3 events holds 2"),
         (encode_events(EVENTS[4:7]), 2, "a batch of 2 events holds 3"),
-        (b"\x81\x82\x18\x63\x41a", 1, "not rows of the expected shape"),
+        (b"\x81\x82\x00\x41a", 1, "not rows of the expected shape"),
         (b"", 1, "not rows of the expected shape"),
         (encode_events(EVENTS[4:5]) + b"\0", 1, "1 bytes follow the rows"),
     ],
-    ids=["fewer than claimed", "more than claimed", "an unknown event", "nothing", "something behind"],
+    ids=["fewer than claimed", "more than claimed", "no event", "nothing", "something behind"],
 )
 def test_a_frame_whose_content_is_a_lie(payload: bytes, claimed: int, reason: str) -> None:
     segment = forged(EVENTS[:4]).batch(payload, claimed).batch(encode_events(EVENTS[4:5]), 1)
@@ -157,6 +157,18 @@ def test_a_frame_whose_content_is_a_lie(payload: bytes, claimed: int, reason: st
     with pytest.raises(DamagedError, match=reason) as caught:
         recovered(directory)
     assert (caught.value.seq, caught.value.path) == (5, segment.path)
+    assert files_of(directory.fs, WAL) == before
+    assert not directory.fs.exists(directory.quarantine)
+
+
+def test_an_event_of_a_newer_version_is_no_damage() -> None:
+    """Nothing is to be repaired: whoever wrote it can read it."""
+    segment = forged(EVENTS[:4]).batch(b"\x82\x82\x02\x41a\x82\x18\x63\x41a", 2)
+    directory = directory_of(segment)
+    before = files_of(directory.fs, WAL)
+    with pytest.raises(NewerFormatError, match="seq 6: events of type 99 are of a newer version of Synap") as caught:
+        recovered(directory)
+    assert (caught.value.path, caught.value.exit_code) == (segment.path, 76)
     assert files_of(directory.fs, WAL) == before
     assert not directory.fs.exists(directory.quarantine)
 

@@ -7,7 +7,7 @@ from synap import commands
 from synap.clock import ManualClock
 from synap.commands import Command, Kind, Pair
 from synap.errors import InvalidTtlError
-from synap.slowlog import MAX_ENTRIES, Slowlog
+from synap.slowlog import MAX_ENTRIES, SECOND_MAX_ENTRIES, Slowlog
 from synap.store import Limits, open_memory_store
 from synap.telemetry import Metrics
 from tests.engine import NOW, set_text
@@ -65,6 +65,17 @@ def test_the_last_ones_are_kept_the_newest_first() -> None:
     assert (slowlog.clear(), slowlog.clear(), slowlog.latest(100)) == (3, 0, [])
     slowlog.add(commands.Get(b"a"), 1, NOW)
     assert slowlog.latest(1)[0].id == 6, "a number is not given twice"
+
+
+def test_of_those_that_end_in_one_second_only_the_first_are_kept_and_all_are_counted() -> None:
+    slowlog = Slowlog()
+    for n in range(SECOND_MAX_ENTRIES + 10):
+        slowlog.add(commands.Get(b"%d" % n), 1, NOW)
+    assert (len(slowlog), slowlog.latest(1)[0].id) == (SECOND_MAX_ENTRIES, SECOND_MAX_ENTRIES)
+    for later_ms in (1000, 1999, 3500):
+        slowlog.add(commands.Get(b"later"), 1, NOW // 1000 * 1000 + later_ms)
+    last = SECOND_MAX_ENTRIES + 13
+    assert [entry.id for entry in slowlog.latest(4)] == [last, last - 1, last - 2, SECOND_MAX_ENTRIES]
 
 
 def test_none_are_kept_where_there_is_no_room() -> None:

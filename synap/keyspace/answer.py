@@ -84,7 +84,8 @@ def _get(query: Get, keyspace: Keyspace, now_ms: int, limits: Limits) -> Found |
 def _get_many(query: GetMany, keyspace: Keyspace, now_ms: int, limits: Limits) -> tuple[Found | None, ...]:
     for key in query.keys:
         limits.check_key(key)
-    return tuple(_found(key, keyspace, now_ms) for key in query.keys)
+    entries = keyspace.get_many(query.keys, now_ms)
+    return tuple(None if entry is None else Found(*entry) for entry in entries)
 
 
 def _found(key: bytes, keyspace: Keyspace, now_ms: int) -> Found | None:

@@ -1,7 +1,7 @@
 """Writes to events and results. A new write is a decider (``deciders``) and a row in ``_DECIDERS``."""
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
 from synap import commands
 from synap.commands import Write
@@ -20,13 +20,14 @@ def decide(command: Write[R], overlay: Overlay, limits: Limits) -> R:
     """
     before = len(overlay.events)
     try:
-        return cast("R", _DECIDERS[type(command)](command, overlay, limits))
+        result: R = _DECIDERS[type(command)](command, overlay, limits)
     except CommandError:
         assert len(overlay.events) == before, "a refused command must leave no event"
         raise
+    return result
 
 
-_DECIDERS: dict[type[Write[object]], Callable[..., object]] = {
+_DECIDERS: dict[type[Write[object]], Callable[..., Any]] = {
     commands.Set: values.set_value,
     commands.SetMany: values.set_many,
     commands.Append: text.append,

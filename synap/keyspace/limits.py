@@ -30,6 +30,8 @@ class Limits(msgspec.Struct, frozen=True):
             raise InvalidKeyError(f"{field} must not be empty", field=field)
         if len(key) > self.key_max_bytes:
             raise TooLargeError(field, len(key), self.key_max_bytes)
+        if key.isascii():
+            return
         try:
             key.decode()
         except UnicodeDecodeError as cause:

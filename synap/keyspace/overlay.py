@@ -46,6 +46,10 @@ class Overlay:
         self._entries: dict[bytes, Entry | None] = {}
         self._deleted_prefixes: list[bytes] = []
         self._step: Step | None = None
+        # What the tree had under the key that it was asked for last: deciding looks at a key several times, and the
+        # tree stays as it is until the batch is applied.
+        self._seen_key: bytes | None = None
+        self._seen: Entry | None = None
 
     # --- reading -----------------------------------------------------------------------------------------
 
@@ -53,7 +57,11 @@ class Overlay:
         """The entry under a key, due or not."""
         if key in self._entries:
             return self._entries[key]
-        return None if self._is_deleted(key) else self.keyspace.tree.get(key)
+        if self._deleted_prefixes and self._is_deleted(key):
+            return None
+        if key is not self._seen_key:
+            self._seen_key, self._seen = key, self.keyspace.tree.get(key)
+        return self._seen
 
     def live(self, key: bytes) -> Entry | None:
         """The entry under a key; None where it is missing or due."""

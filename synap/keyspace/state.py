@@ -1,6 +1,6 @@
 """The entries as of a sequence number. ``apply`` is the only way to change them, live, in recovery and offline."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from synap.events import DeadlineSet, EntryDeleted, EntryEvicted, EntryExpired, EntrySet, Event, PrefixDeleted
 from synap.keyspace.digest import Digest
@@ -38,6 +38,11 @@ class Keyspace:
         """The entry under a key; None where it is missing or due."""
         entry = self.tree.get(key)
         return None if entry is None or is_due(entry, now_ms) else entry
+
+    def get_many(self, keys: Sequence[bytes], now_ms: int) -> list[Entry | None]:
+        """What ``get`` returns for each of the keys, in their order."""
+        entries = self.tree.get_many(keys)
+        return [None if entry is None or is_due(entry, now_ms) else entry for entry in entries]
 
     def count(self, prefix: bytes, now_ms: int) -> int:
         """The number of live entries under a prefix. Visits only the due ones, which are few and soon purged."""

@@ -213,7 +213,6 @@ async def _send_stream(
     response: Response, stream: Stream, method: str, receive: ASGIReceiveCallable, send: ASGISendCallable
 ) -> None:
     """Send a body piece by piece, as fast as the client takes it; where it leaves, the rest is not asked for."""
-
     is_gone = False
 
     async def watch(everything: trio.CancelScope) -> None:

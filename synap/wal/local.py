@@ -11,7 +11,7 @@ What the disk's errors mean here:
 The three fsync modes: ``always`` syncs every batch before ``append`` returns; ``periodic`` returns after the write and
 syncs within ``fsync_interval_ms``; ``never`` leaves the time to the kernel. Rotation and closing sync in every mode.
 
-All file calls happen in one worker thread at a time (``_in_thread``), so a hanging disk never holds up the event loop.
+All file calls happen in one worker thread (``_in_thread``), so a hanging disk never holds up the event loop.
 """
 
 import contextlib
@@ -35,6 +35,7 @@ from synap.wal.cursor import read_in_pieces
 from synap.wal.format import STATE_UNKNOWN, FrameType, SegmentHeader, segment_name
 from synap.wal.interface import Batch, Frame
 from synap.wal.reader import LogEnd
+from synap.wal.thread import OwnThread
 from synap.wal.writer import SegmentWriter
 
 T = TypeVar("T")
@@ -54,7 +55,7 @@ def random_u32() -> int:
 
 
 _NO_QUEUE = trio.CapacityLimiter(inf)
-"""The log's hop must not wait behind other work in threads, such as compressing large responses."""
+"""A hop to the disk must not wait behind other work in threads, such as compressing large responses."""
 
 
 class Hop(Protocol):
@@ -66,7 +67,7 @@ class Hop(Protocol):
 
 
 async def thread_hop(call: Callable[[], T]) -> T:
-    """To a worker thread and back. ``LocalLog`` makes one hop at a time."""
+    """To any worker thread and back; for what happens now and then."""
     return await trio.to_thread.run_sync(call, limiter=_NO_QUEUE)
 
 
@@ -108,13 +109,14 @@ class LocalLog:
         metrics: Metrics,
         state: bytes = STATE_UNKNOWN,
         random_u32: Callable[[], int] = random_u32,
-        hop: Hop = thread_hop,
+        hop: Hop | None = None,
     ) -> None:
         """Continue the log that ends at ``end`` (its torn tail cut off already) in a new segment.
 
         Never in an old one: what an interrupted writer left there is read, but not trusted as a place to write.
         ``now_ms`` tells the log time, which must not be before the end's, and ``state`` is the digest of the state at
-        the end. Blocks on the disk; raises ``DiskFullError``, ``LogFailedError`` or ``OSError``.
+        the end. Without a ``hop``, the log has a thread of its own until it is closed. Blocks on the disk; raises
+        ``DiskFullError``, ``LogFailedError`` or ``OSError``.
         """
         self.full = False
         self._fs = fs
@@ -127,7 +129,8 @@ class LocalLog:
         self._kept = [_Kept(seq, self._size(seq)) for seq in end.first_seqs if seq <= end.last_seq]
         self._zip = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True, write_content_size=True)
         self._lock = trio.Lock()
-        self._hop = hop
+        self._own_thread = OwnThread()
+        self._hop: Hop = self._own_thread if hop is None else hop
         self._failure: LogFailedError | None = None
         self._tick_due = False
         self._now_ms = now_ms
@@ -179,7 +182,8 @@ class LocalLog:
     async def append(self, batch: Batch) -> int:
         """See ``Log``."""
         assert batch.count > 0, "a batch without events"
-        async with self._lock:
+        await self._take_turn()
+        try:
             self._refuse_after_failure()
             if batch.after_seq != self.last_seq:
                 raise LogConflictError(batch.after_seq, self.last_seq)
@@ -188,6 +192,15 @@ class LocalLog:
             self._tick_due = True
             self._last_write_s = trio.current_time()
             return batch.after_seq + 1
+        finally:
+            self._lock.release()
+
+    async def _take_turn(self) -> None:
+        """Wait for whoever has the lock; where that is nobody, without giving way to other tasks: the hop does."""
+        try:
+            self._lock.acquire_nowait()
+        except trio.WouldBlock:
+            await self._lock.acquire()
 
     def read(self, from_seq: int) -> Iterator[Frame]:
         """See ``Log``. What is appended meanwhile is not part of the answer."""
@@ -249,8 +262,11 @@ class LocalLog:
     async def close(self) -> None:
         """See ``Log``. A log that failed is left as it is; one on a full disk is synced, but not sealed."""
         async with self._lock:
-            if self._failure is None:
-                await self._in_thread(self._seal)
+            try:
+                if self._failure is None:
+                    await self._in_thread(self._seal)
+            finally:
+                self._own_thread.end()
 
     # --- in the worker thread ----------------------------------------------------------------------------
 

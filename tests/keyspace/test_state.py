@@ -103,6 +103,12 @@ def test_due_entries_are_neither_seen_nor_counted(events: list[Event]) -> None:
             assert keyspace.count(prefix, now_ms) == sum(key.startswith(prefix) for key in live)
 
 
+@given(st.lists(EVENTS, max_size=40), st.lists(st.sampled_from(KEYS), max_size=10))
+def test_many_entries_are_those_that_are_got_one_by_one(events: list[Event], keys: list[bytes]) -> None:
+    keyspace = keyspace_of(*events)
+    assert keyspace.get_many(keys, NOW) == [keyspace.get(key, NOW) for key in keys]
+
+
 def test_an_entry_lives_until_the_millisecond_before_its_deadline() -> None:
     keyspace = keyspace_of(put(b"a", b"v", NOW))
     assert keyspace.get(b"a", NOW - 1) == (0, b"v", NOW, 1)

@@ -113,7 +113,15 @@ async def run_store(scenario: Scenario, path: Path) -> None:
     directory = open_data_directory(RealFileSystem(), path, now_ms=clock.wall_ms())
     options = LogOptions(segment_max_bytes=scenario.segment_max_bytes)
     with explained(path):
-        store, _ = open_store(directory, clock, options=options, limits=Limits(), metrics=Metrics(), fold=fold_here)
+        store, _ = open_store(
+            directory,
+            clock,
+            options=options,
+            limits=Limits(),
+            metrics=Metrics(),
+            hop=in_this_thread,
+            fold=fold_here,
+        )
     async with open_tasks() as nursery:
         # Without the store's other tasks, which write when time passes, every run makes the same calls.
         nursery.start_soon(store._committer.run)

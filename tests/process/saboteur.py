@@ -25,6 +25,7 @@ from synap.wal.format import FRAME_HEADER_BYTES, FRAME_MAGIC, FrameHeader
 from synap.wal.interface import Batch
 from synap.wal.local import LocalLog
 from synap.wal.segment import SegmentReader
+from synap.wal.thread import OwnThread
 
 
 def acknowledge_first() -> None:
@@ -191,7 +192,11 @@ def sync_in_the_loop() -> None:
         await trio.lowlevel.checkpoint()
         return call()
 
+    async def call_at_once(_: OwnThread, call: Callable[[], object]) -> object:
+        return await run_sync(call)
+
     trio.to_thread.run_sync = run_sync  # type: ignore[assignment]
+    OwnThread.__call__ = call_at_once  # type: ignore[method-assign,assignment]
 
 
 def believe_the_wall_clock() -> None:

@@ -10,7 +10,7 @@ from synap.replay.findings import Verdict
 from synap.replay.verify import verify
 from tests.replay.test_verify import paddings, scene, snap, wal
 from tests.test_backup import replace
-from tests.wal.build import DATA, disk_of
+from tests.wal.build import DATA, Forge, disk_of
 
 
 @pytest.mark.parametrize("name", [wal(9), wal(17), wal(23), snap(8), snap(16), "STORE"])
@@ -35,6 +35,13 @@ def test_what_a_single_file_holds_is_counted() -> None:
     segment, snapshot = verify(made.fs, made.segment(17)), verify(made.fs, made.snapshot_path(16))
     assert (segment.segments, segment.events, segment.last_seq) == (1, 6, 22)
     assert (snapshot.snapshots, snapshot.last_seq, snapshot.digest) == (1, 16, made.states[16])
+
+
+def test_a_single_segment_with_an_event_of_a_newer_version() -> None:
+    segment = Forge().batch(b"\x81\x82\x18\x63\x41a", 1)
+    with pytest.raises(NewerFormatError, match="seq 1: events of type 99") as caught:
+        verify(disk_of({segment.path: bytes(segment.data)}), segment.path)
+    assert caught.value.exit_code == 76
 
 
 def test_a_single_segment_may_end_torn_but_not_behind_its_seal() -> None:

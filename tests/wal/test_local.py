@@ -43,6 +43,24 @@ def fs() -> SimulatedFileSystem:
     return SimulatedFileSystem()
 
 
+# --- its thread ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("failed", [False, True])
+async def test_a_log_that_is_closed_leaves_no_thread(fs: SimulatedFileSystem, failed: bool) -> None:
+    before = set(threading.enumerate())
+    log = started(fs)
+    await append(log, b"x")
+    (own,) = (each for each in set(threading.enumerate()) - before if each.name == "synap log")
+    if failed:
+        fs.faults.append(FailAt("datasync", 1, errno.EIO))
+        with pytest.raises(LogFailedError):
+            await append(log, b"y")
+    await log.close()
+    own.join(10)
+    assert not own.is_alive()
+
+
 # --- segments ------------------------------------------------------------------------------------------------
 
 

@@ -16,9 +16,8 @@ def entry_at(key: bytes, if_version: int | None, overlay: Overlay, limits: Limit
 
 def check_version(entry: Entry | None, if_version: int | None) -> None:
     """Refuse where another version was expected than that of the entry."""
-    version = version_of(entry)
-    if if_version is not None and if_version != version:
-        raise VersionMismatchError(if_version, None if entry is None else version)
+    if if_version is not None and if_version != version_of(entry):
+        raise VersionMismatchError(if_version, None if entry is None else entry[3])
 
 
 def version_of(entry: Entry | None) -> int:

@@ -16,8 +16,8 @@ from synap.errors import InvalidParameterError, InvalidTtlError, WrongShapeError
 
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
-_PLAIN = re.compile(r"0|[1-9][0-9]{0,8}")
-"""As nearly all are written. It is the same number without a detour over decimals, and within bounds in any unit."""
+_PLAIN_MAX_DIGITS = 9
+"""A billion of any unit is within bounds."""
 
 _NUMBER_MAX_CHARS = 64
 """More digits than these do not make a time more exact."""
@@ -65,9 +65,11 @@ def of_json(number: Raw, field: str, unit_ms: int = 1000) -> int:
     Null is no number either: it is what JSON.stringify makes of NaN, and taken for "no ttl" it would let a
     session live forever that was meant to end.
     """
-    text = bytes(number).decode()
-    if _PLAIN.fullmatch(text) is not None:
-        return int(text) * unit_ms
+    digits = bytes(number)
+    # As nearly all are written. It is the same number without a detour over decimals, and within bounds in any unit.
+    if len(digits) <= _PLAIN_MAX_DIGITS and digits.isdigit():
+        return int(digits) * unit_ms
+    text = digits.decode()
     if text[0] in _JSON_TYPES:
         raise WrongShapeError(field, "a non-negative number", f"got {_JSON_TYPES[text[0]]}")
     exact = _decimal(text, field)

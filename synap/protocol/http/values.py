@@ -27,7 +27,9 @@ def from_json(raw: msgspec.Raw) -> tuple[Kind, bytes]:
     """The kind and the bytes to store for the JSON text of a value, which is valid (see ``bodies.decode``)."""
     text = bytes(raw)
     if text.startswith(b'"'):
-        return Kind.TEXT, msgspec.json.decode(text, type=str).encode()
+        # Without a backslash, what stands between the quotes is what is meant, character for character.
+        plain = b"\\" not in text
+        return Kind.TEXT, text[1:-1] if plain else msgspec.json.decode(text, type=str).encode()
     return Kind.JSON, text
 
 

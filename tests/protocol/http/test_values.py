@@ -27,6 +27,8 @@ def read_back(text: bytes) -> bytes:
         (b'"a"', Kind.TEXT, b"a"),
         (b'"{\\"a\\":1}"', Kind.TEXT, b'{"a":1}'),
         (b'"\\u0000\\ud83d\\ude00"', Kind.TEXT, "\0😀".encode()),
+        ('"\u00fc \u2028 😀 \x7f"'.encode(), Kind.TEXT, "\u00fc \u2028 😀 \x7f".encode()),
+        (b'"\\\\"', Kind.TEXT, b"\\"),
         (b"null", Kind.JSON, b"null"),
         (b"true", Kind.JSON, b"true"),
         (b"1.10", Kind.JSON, b"1.10"),
