@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from synap.commands import Append, Delete, Evict, Get
+from synap.commands import Append, Delete, DeletePrefix, Evict, Get
 from synap.errors import DiskFullError, MemoryLimitError, NotReadyError
 from synap.events import EntryDeleted, EntryEvicted, EntrySet
 from synap.keyspace import Keyspace, Memory, MemoryLimit
@@ -80,7 +80,8 @@ async def test_what_one_frame_cannot_evict_the_next_one_does(bench: Bench, monke
     await bench.release()
     batches = bench.log.batches()[len(SOME) + 1 :]
     assert [[type(event) for event in batch] for batch in batches] == [
-        [EntrySet, EntryEvicted, EntryEvicted],
+        [EntrySet],
+        [EntryEvicted, EntryEvicted],
         [EntryEvicted, EntryEvicted],
         [EntryEvicted, EntrySet, EntrySet, EntryDeleted],
     ]
@@ -97,6 +98,7 @@ async def test_a_full_disk_is_told_to_whom_it_evicts_for(bench: Bench, monkeypat
     (sent,) = await bench.send(set_text(b"new", bytes(10_000)))
     assert sent.error is DiskFullError
     assert (set(bench.view()), bench.committer.waiting) == (set(SOME), 0)
+    assert bench.memory.promised is None, "nothing has gone for it"
     (sent,) = await bench.send(set_text(b"new", bytes(10_000)))
     assert sent.error is None
 
@@ -120,6 +122,27 @@ async def test_a_refusal_harms_nobody_else(bench: Bench) -> None:
     assert "no eviction would make so much room; nothing was written" in str(sent[1].outcome[0])
     assert sent[3].outcome == [0]
     assert bench.memory.evicted_keys == 0
+
+
+async def test_a_refusal_leaves_the_room_to_who_waits_behind(nursery: trio.Nursery) -> None:
+    async with at_work(nursery, MemoryLimit(LIMIT_BYTES, "volatile-lru")) as bench:
+        await bench.send(*[set_text(key, VALUE, 60_000 if key in SOME[:2] else None) for key in SOME])
+        await bench.held_up()
+        sent = await bench.send(set_text(b"large", 5 * VALUE), set_text(b"new", VALUE), set_text(b"newer", VALUE))
+        await bench.release()
+        assert [each.error for each in sent] == [MemoryLimitError, None, None]
+        assert set(bench.view()) == {*SOME[2:], b"first", b"new", b"newer"}
+
+
+async def test_who_evicts_knows_of_a_prefix_that_goes_in_the_same_batch(bench: Bench) -> None:
+    for number in range(10):
+        bench.keyspace.apply(bench.keyspace.seq, EntrySet(b"over:%d" % number, 0, VALUE, None))
+    assert bench.memory.excess_bytes > 0
+    await bench.held_up()
+    sent = await bench.send(DeletePrefix(b"over:"), Evict(1000))
+    await bench.release()
+    assert outcomes(sent) == [[10], [0]]
+    assert set(bench.view()) == {*SOME[1:], b"first"}, "the first paid for itself"
 
 
 async def test_draining_waits_for_all_frames_of_a_write(

@@ -8,6 +8,7 @@ from trio.testing import MockClock
 from synap.clock import ManualClock
 from synap.commands import Delete, Exists, Get, GetMany, GetTouch, Kind, Pair, Set, SetMany
 from synap.errors import ConfigError, MemoryLimitError
+from synap.keyspace import room as room_module
 from synap.keyspace.room import SLACK_BYTES
 from synap.results import Change
 from synap.store import Limits, MemoryLimit, Store, open_memory_store
@@ -129,6 +130,27 @@ async def test_a_lower_limit_is_seen_to_after_the_start(autojump_clock: MockCloc
             await store.execute(set_text(b"new"))
         await store.execute(set_text(SESSIONS[-1], b"smaller"))
         assert await alive(store) == left
+
+
+async def test_a_large_write_is_the_first_after_a_start_with_a_lower_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It pays for itself, in several batches, and not for what is over the limit as well."""
+    monkeypatch.setattr(room_module, "EVICTIONS_MAX", 2)
+    machine = machine_with("none", 8 * MIB)
+    async with machine.life() as store:
+        await store.execute(Set(key=b"permanent", kind=Kind.BYTES, value=20 * VALUE))
+        await fill(store)
+    machine.memory_limit = MemoryLimit(MIB, "volatile-lru")
+    async with machine.life() as store:
+        before = store.memory_bytes
+        assert before > 2 * MIB
+        written = await store.execute(Set(key=b"new", kind=Kind.BYTES, value=5 * VALUE))
+        assert written.written
+        assert await alive(store) == {*SESSIONS[5:], b"new"}
+        assert store.memory_bytes <= before
+        assert store.evicted_keys == 5
+        with pytest.raises(MemoryLimitError):
+            await store.execute(Set(key=b"newer", kind=Kind.BYTES, value=5 * VALUE))
+        assert store.evicted_keys == 5, "nothing goes in vain"
 
 
 async def test_a_store_in_memory_has_a_limit_too() -> None:

@@ -6,6 +6,7 @@ limit, or with a policy that needs no order of its own, none of that costs anyth
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from synap.commands import Get, GetMany, GetRange, GetTimed, GetTouch
 from synap.events import DeadlineSet, EntryEvicted, EntrySet, Event, PrefixDeleted
@@ -27,11 +28,18 @@ _OF_ONE_KEY = (Get, GetTimed, GetTouch, GetRange)
 _LEAVING = (EntrySet, DeadlineSet)
 
 
+class Promise(NamedTuple):
+    """A command for which several batches make room, and what has come free for it so far."""
+
+    command: object
+    freed_bytes: int
+
+
 class Memory:
     """See the module. ``keyspace`` is that of the store, as recovery has left it; it is changed through ``apply``.
 
     ``evicted_keys`` counts since then. ``on_limit`` is called once, when a write first needs more than there is.
-    ``promised`` is the command for which room is being made over several batches (``room.py``).
+    ``promised`` is what the batch before has evicted for the first command of the next one (``room.py``).
     """
 
     def __init__(
@@ -47,7 +55,7 @@ class Memory:
         self.order: Order | None = None
         self.evicted_keys = 0
         self.reached = False
-        self.promised: object = None
+        self.promised: Promise | None = None
         self._on_limit = on_limit
         self._use: Callable[[bytes], None] | None = None
         self.apply: Callable[[int, Event], None] = keyspace.apply

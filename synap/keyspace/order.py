@@ -279,17 +279,22 @@ class DeadlineOrder(_OrderOfTree):
 
     def victims(self) -> Iterator[bytes]:
         """See ``Order``."""
-        given: set[bytes] = set()
-        asked = FIRST_ASKED
-        while True:
-            keys = self._tree.due(LATEST_DEADLINE_MS, asked)
-            for key in keys:
-                if key not in given:
-                    given.add(key)
-                    yield key
-            if len(keys) < asked:
-                return
-            asked *= 4
+        return by_deadline(self._tree, LATEST_DEADLINE_MS)
+
+
+def by_deadline(tree: Tree, until_ms: int) -> Iterator[bytes]:
+    """The keys that end until then, those that end soonest first, to the second; each once."""
+    given: set[bytes] = set()
+    asked = FIRST_ASKED
+    while True:
+        keys = tree.due(until_ms, asked)
+        for key in keys:
+            if key not in given:
+                given.add(key)
+                yield key
+        if len(keys) < asked:
+            return
+        asked *= 4
 
 
 def shuffled(count: int, random_u32: Callable[[], int]) -> Iterator[int]:

@@ -6,19 +6,26 @@ decided again: the log has the evictions first. Where too little can go, nothing
 * What is due goes before anything is evicted, whatever the policy.
 * What the batch has touched, and what the command itself names, stays: it is being used.
 * Only what adds to memory may be refused: never a read, a removal, a new deadline, or a value that is no larger.
-* Evicted is what the command needs and nothing more. It does not pay for what was over the limit before it; that is
-  taken away by ``Evict``, which the evictor sends.
-* A command is refused only by the exact figures, that is, at the beginning of a batch. Elsewhere the batch is closed
-  before it. So is a batch that has evicted its fill: what is missing is evicted with the next one, at the latest
-  before the command is carried out.
+* Evicted is what the command needs and nothing more, in however many batches. It does not pay for what was over the
+  limit before it; that is taken away by ``Evict``, which the evictor sends.
+* A command is refused only by the exact figures: at the beginning of a batch, or where it is too large by itself and
+  the batch has not touched its keys. Elsewhere the batch is closed before it.
+* Where a batch can not evict as much as a command needs, it is closed before it, too. What is needed is then evicted
+  from the beginning of the next batch on, in as many as that takes, and the command is carried out with the last.
+* Nothing goes for a command that comes to nothing, but where several batches make room for it, and one of two things
+  comes in between: a key that it names becomes due, and it is decided otherwise (a copy no longer finds its source), or
+  a later one of these batches can not be written.
 
 How much a command adds is known before the tree has it: to the byte for what is there already, and from above for a
 new entry (``NEW_ENTRY_BYTES``), which counts only until the batch is applied. Where the nodes of the tree divide they
-can take more than that; then memory is over the limit by so much until the evictor has made it good.
+can take more than that; then memory is over the limit by so much until the evictor has made it good. And what goes is
+known from below: its entry and its place in the order of eviction, without the nodes above it that may go as well.
 """
 
+from collections import deque
 from collections.abc import Iterator
-from itertools import chain
+from itertools import filterfalse
+from math import inf
 from typing import TypeVar, cast
 
 from synap.commands import Append, Copy, DeletePrefix, Evict, Flush, Increment, Rename, Set, SetMany, SetRange, Write
@@ -26,7 +33,8 @@ from synap.errors import MemoryLimitError
 from synap.keyspace.decide import decide
 from synap.keyspace.eviction import Policy
 from synap.keyspace.limits import Limits
-from synap.keyspace.memory import Memory
+from synap.keyspace.memory import Memory, Promise
+from synap.keyspace.order import by_deadline
 from synap.keyspace.overlay import UNTOUCHED, Overlay, Step
 from synap.keyspace.state import is_due
 from synap.radix import Entry
@@ -41,6 +49,10 @@ _FREEING = (DeletePrefix, Flush)
 
 NEW_ENTRY_BYTES = 528
 """What a new entry takes besides key and value, at most: its fields, a node of its own, its place by deadline."""
+
+NODES_BYTES = 1024
+"""What the nodes above an entry and its place by deadline take at most, where hardly any other entry shares them. The
+bytes of its key are once more besides."""
 
 ROUNDING_BYTES = 96
 """What another value or deadline may take on top of the difference: a rounded allocation, a new place by deadline."""
@@ -66,21 +78,27 @@ class Room:
         self._growth = 0
         self._frees_more = False
         self._evictions = self._evicted_bytes = 0
+        # What may go and was not yet asked for; what was, but stayed for the sake of one command; and, once all has
+        # been looked at in vain, how much all of it is together.
         self._candidates: Iterator[bytes] | None = None
+        self._spared: deque[bytes] = deque()
+        self._most_bytes = inf
 
     def decide(self, command: Write[R], limits: Limits) -> R | None:
         """As ``decide.decide``, within the limit. Where ``full`` is set afterwards, the command is for the next batch.
 
         Raises ``CommandError``, or ``MemoryLimitError`` where there is no room and none can be made.
         """
+        if self._memory.limit.max_bytes is None and not isinstance(command, Evict):
+            # In one step to where it ends, because it is the way of most writes.
+            return decide(command, self._overlay, limits)
         return cast("R | None", self._decide(command, limits))
 
     def _decide(self, command: Write[object], limits: Limits) -> object:
         if isinstance(command, Evict):
             return self._evict_excess(command.limit)
         max_bytes = self._memory.limit.max_bytes
-        if max_bytes is None:
-            return decide(command, self._overlay, limits)
+        assert max_bytes is not None, "only what is limited is looked at further"
         if isinstance(command, _FREEING):
             result = decide(command, self._overlay, limits)
             self._frees_more = bool(self._overlay.events)
@@ -92,13 +110,15 @@ class Room:
         try:
             result = decide(command, self._overlay, limits)
             growth = self._growth_of(step, command)
-            missing = self._memory.used_bytes + SLACK_BYTES + self._growth + growth - max_bytes
+            paid = self._paid_for(command)
+            missing = min(self._memory.used_bytes + SLACK_BYTES + self._growth + growth - max_bytes, growth - paid)
             if growth > 0 and missing > 0 and isinstance(command, _GROWING):
                 kept = step.before.keys() | _named_by(command)
                 own_bytes = sum(self._takes(key, self._overlay.stored(key), NEW_ENTRY_BYTES) for key in kept)
                 self._overlay.undo_step()
-                self._make_room(command, min(missing, growth), own_bytes, max_bytes)
+                freed = self._make_room(command, missing, paid, own_bytes)
                 if self.full:
+                    self._memory.promised = Promise(command, paid + freed) if freed else None
                     return None
                 self._overlay.begin_step()
                 result = decide(command, self._overlay, limits)
@@ -106,6 +126,11 @@ class Room:
             self._overlay.end_step()
         self._growth += growth
         return result
+
+    def _paid_for(self, command: Write[object]) -> int:
+        """What the batches before this one have evicted for the command. It is the first of all, or nothing was."""
+        promise, self._memory.promised = self._memory.promised, None
+        return 0 if promise is None or promise.command is not command else promise.freed_bytes
 
     # --- what it takes -----------------------------------------------------------------------------------
 
@@ -139,68 +164,103 @@ class Room:
 
     # --- making room -------------------------------------------------------------------------------------
 
-    def _make_room(self, command: Write[object], missing: int, own_bytes: int, max_bytes: int) -> None:
-        """Record what goes for the command, or set ``full``. Raises ``MemoryLimitError``, and nothing goes."""
+    def _make_room(self, command: Write[object], missing: int, paid: int, own_bytes: int) -> int:
+        """Record what goes for the command, and return what comes free; where that is too little, set ``full``.
+
+        Raises ``MemoryLimitError``, and nothing goes.
+        """
         self._memory.reach()
-        if own_bytes + SLACK_BYTES > max_bytes:
-            raise MemoryLimitError(own_bytes, max_bytes, "no eviction would make so much room")
-        if self._frees_more:
-            self.full = True
-            return
+        max_bytes = self._memory.limit.max_bytes
+        assert max_bytes is not None
         kept = _named_by(command)
-        chosen, freed = self._choose(missing, kept, EVICTIONS_MAX)
-        if freed < missing and not self._can_follow(command, missing - freed, kept):
-            self.full = bool(self._overlay.events)
-            if not self.full:
-                raise MemoryLimitError(missing, max_bytes, self._why_not())
-            return
-        self._evict(chosen)
-        self.full = freed < missing
+        is_too_large = own_bytes + SLACK_BYTES > max_bytes
+        if self._frees_more or (is_too_large and any(map(self._overlay.is_touched, kept))):
+            self.full = True
+            return 0
+        if is_too_large:
+            raise MemoryLimitError(own_bytes, max_bytes, "no eviction would make so much room")
+        if missing <= self._most_bytes:
+            chosen, freed = self._choose(missing, kept, EVICTIONS_MAX)
+            is_first = not self._overlay.events
+            if freed >= missing or (is_first and self._can_follow(missing, freed, paid, own_bytes, kept)):
+                self._evict(chosen)
+                self.full = freed < missing
+                return freed
+        # Nothing goes, and the next command begins where this one did.
+        self._candidates = None
+        self._spared.clear()
+        self.full = bool(self._overlay.events)
         if not self.full:
-            self._memory.promised = None
+            raise MemoryLimitError(missing, max_bytes, self._why_not())
+        return 0
 
     def _choose(self, missing: int, kept: frozenset[bytes], limit: int) -> tuple[list[bytes], int]:
         """The keys that go so that ``missing`` bytes come free, as far as one batch allows; and what comes free."""
         chosen: list[bytes] = []
+        spared: list[bytes] = []
         freed = 0
         count, size_bytes = self._evictions, self._evicted_bytes
         while freed < missing and count < EVICTIONS_MAX and len(chosen) < limit and size_bytes < EVICTIONS_MAX_BYTES:
-            key = next(self._going(), None)
+            key = self._next()
             if key is None:
                 break
-            if key not in kept:
+            if key in kept:
+                spared.append(key)
+            else:
                 chosen.append(key)
                 count, size_bytes, freed = count + 1, size_bytes + len(key), freed + self._memory.victim_weight(key)
+        self._spared.extendleft(reversed(spared))
         return chosen, freed
 
-    def _can_follow(self, command: Write[object], missing: int, kept: frozenset[bytes]) -> bool:
+    def _can_follow(self, missing: int, freed: int, paid: int, own_bytes: int, kept: frozenset[bytes]) -> bool:
         """Whether later batches will find what this one could not evict any more, so that nothing goes in vain.
 
         That takes a walk over what would go, 2 us an entry, once for each command. Where anything may go there is no
-        need for it: the command alone fits.
+        need for it: the command alone fits. Nor where batches have gone by for the command: it was looked at then.
         """
-        memory = self._memory
-        if memory.promised is command or (memory.order is not None and not memory.policy.is_volatile):
-            return next(self._going(), None) is not None
-        for key in self._going():
+        if paid or self._fits_alone(own_bytes, kept):
+            return freed > 0
+        found = freed
+        looked_at = freed
+        for key in iter(self._next, None):
+            weight = self._memory.victim_weight(key)
+            looked_at += weight
             if key not in kept:
-                missing -= memory.victim_weight(key)
-            if missing <= 0:
-                memory.promised = command
+                found += weight
+            if found >= missing:
                 return True
+        self._most_bytes = looked_at
         return False
 
-    def _going(self) -> Iterator[bytes]:
-        """What may go, in the order in which it goes; each key is given once in a batch."""
+    def _fits_alone(self, own_bytes: int, kept: frozenset[bytes]) -> bool:
+        """Whether all else may go, and the command fits then, also with the nodes above its keys."""
+        max_bytes = self._memory.limit.max_bytes
+        if max_bytes is None or self._memory.order is None or self._memory.policy.is_volatile:
+            return False
+        nodes_bytes = sum(NODES_BYTES + len(key) for key in kept)
+        return own_bytes + nodes_bytes + SLACK_BYTES <= max_bytes
+
+    def _next(self) -> bytes | None:
+        """What goes next; each key is given once, but for those that were spared. None where there is nothing left."""
         if self._candidates is None:
-            due = self._tree.due(self._overlay.now_ms, EVICTIONS_MAX)
-            order = self._memory.order
-            keys = chain(due, () if order is None else order.victims())
-            self._candidates = (key for key in keys if not self._overlay.is_touched(key))
-        return self._candidates
+            self._candidates = self._in_order()
+        while (key := self._spared.popleft() if self._spared else next(self._candidates, None)) is not None:
+            if not self._overlay.is_touched(key):
+                return key
+        return None
+
+    def _in_order(self) -> Iterator[bytes]:
+        """What may go, but for what the batch does, in the order in which it goes; each key once."""
+        due: set[bytes] = set()
+        for key in by_deadline(self._tree, self._overlay.now_ms):
+            due.add(key)
+            yield key
+        if self._memory.order is not None:
+            yield from filterfalse(due.__contains__, self._memory.order.victims())
 
     def _evict(self, keys: list[bytes]) -> None:
         for key in keys:
+            assert not self._overlay.is_touched(key), "each key goes once"
             self._growth -= self._memory.weight(key)
             entry = self._tree.get(key)
             assert entry is not None, "only what is there can go"
@@ -214,7 +274,8 @@ class Room:
     def _evict_excess(self, limit: int) -> int:
         """See ``Evict``."""
         excess = self._memory.excess_bytes
-        if not excess:
+        # What a prefix frees may be all of it, and is known when the batch is applied.
+        if not excess or self._frees_more:
             return 0
         chosen, _ = self._choose(excess + self._growth, frozenset(), limit)
         self._evict(chosen)

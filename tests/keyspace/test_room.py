@@ -1,7 +1,6 @@
 """Deciding within a limit: what fits, what goes for it, what is refused, and that the log has it in the right order."""
 
 from itertools import takewhile
-from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -29,70 +28,13 @@ from synap.commands import (
 )
 from synap.errors import CommandError, InvalidKeyError, MemoryLimitError
 from synap.events import EntryDeleted, EntryEvicted, EntryExpired, EntrySet, Event
-from synap.keyspace import Keyspace, Memory, MemoryLimit, Overlay, Room, decide
-from synap.keyspace import room as room_module
+from synap.keyspace import Keyspace, Memory, MemoryLimit, Overlay, decide
 from synap.keyspace.eviction import Policy
 from synap.keyspace.room import NEW_ENTRY_BYTES, SLACK_BYTES
 from synap.radix import new_tree
 
 from .build import COMMANDS, EVENTS, LIMITS, NOW, items, keyspace_of, put, set_text
-
-VALUE = bytes(2000)
-A_DAY = NOW + 86_400_000
-KEPT = b"kept"
-
-
-def keys(*numbers: int) -> list[bytes]:
-    return [b"key:%d" % number for number in numbers]
-
-
-def filled(count: int, deadline_ms: int | None = A_DAY) -> Keyspace:
-    """Entries of 2,000 bytes, the first written longest ago, and one small one without a deadline."""
-    return keyspace_of(put(KEPT), *(put(key, VALUE, deadline_ms) for key in keys(*range(count))))
-
-
-def memory_with(keyspace: Keyspace, policy: str, spare_bytes: int = 0) -> Memory:
-    """A limit that leaves so much to whoever adds something."""
-    rng = Random(1)
-    unlimited = Memory(keyspace, MemoryLimit(10**9, policy))
-    limit = MemoryLimit(unlimited.used_bytes + SLACK_BYTES + spare_bytes, policy)
-    return Memory(keyspace, limit, lambda: rng.getrandbits(32))
-
-
-class Batches:
-    """Batches that are decided and applied one after the other."""
-
-    def __init__(self, memory: Memory) -> None:
-        self.memory = memory
-        self.begin()
-
-    def begin(self) -> None:
-        self.overlay = Overlay(self.memory.keyspace, NOW)
-        self.room = Room(self.memory, self.overlay)
-
-    def decide(self, command: Write[object]) -> object:
-        return self.room.decide(command, LIMITS)
-
-    def refuse(self, command: Write[object]) -> MemoryLimitError:
-        before = list(self.overlay.events), self.overlay.size_bytes
-        with pytest.raises(MemoryLimitError) as caught:
-            self.decide(command)
-        assert (list(self.overlay.events), self.overlay.size_bytes) == before
-        assert not self.room.full
-        return caught.value
-
-    def apply(self) -> list[Event]:
-        """End the batch; its events."""
-        events = self.overlay.events
-        for event in events:
-            self.memory.apply(self.memory.keyspace.seq + 1, event)
-        self.begin()
-        return events
-
-
-def evicted(events: list[Event]) -> list[bytes]:
-    return [event.key for event in events if isinstance(event, EntryEvicted)]
-
+from .rooms import A_DAY, KEPT, VALUE, Batches, evicted, filled, keys, memory_with
 
 # --- nothing is evicted ----------------------------------------------------------------------------------
 
@@ -242,6 +184,28 @@ def test_what_is_due_goes_first_and_has_expired(policy: str) -> None:
     assert batches.memory.evicted_keys == 0
 
 
+@pytest.mark.parametrize("policy", list(Policy))
+def test_what_is_due_goes_once_and_counts_once(policy: Policy) -> None:
+    keyspace = keyspace_of(
+        *(put(key, VALUE, NOW - 1 if key in keys(*range(20)) else A_DAY) for key in keys(*range(80)))
+    )
+    batches = Batches(memory_with(keyspace, policy))
+    value = bytes(15 * len(VALUE))
+    batches.decide(set_text(b"new", value))
+    events = batches.apply()
+    assert {type(event) for event in events[:-1]} == {EntryExpired}, "that is enough"
+    assert events[-1] == EntrySet(b"new", Kind.TEXT, value, None)
+    gone = [event.key for event in events[:-1] if isinstance(event, EntryExpired)]
+    assert len(gone) == len(set(gone))
+    assert batches.memory.excess_bytes == 0
+    if policy is not Policy.NOEVICTION:
+        batches.decide(set_text(b"newer", bytes(20 * len(VALUE))))
+        events = batches.apply()
+        gone = [event.key for event in events if isinstance(event, EntryExpired | EntryEvicted)]
+        assert len(gone) == len(set(gone)) > len(evicted(events)) > 5
+        assert batches.memory.excess_bytes == 0
+
+
 def test_a_batch_command_needs_room_for_all_or_is_refused() -> None:
     batches = Batches(memory_with(filled(3), "lru"))
     pairs = tuple(Pair(b"new:%d" % number, Kind.TEXT, VALUE) for number in range(4))
@@ -260,75 +224,53 @@ def test_for_what_alone_is_too_large_nothing_goes(policy: Policy) -> None:
     assert batches.apply() == [EntryDeleted(KEPT)]
 
 
-# --- more than one batch ---------------------------------------------------------------------------------
+@pytest.mark.parametrize("policy", ["none", "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"])
+def test_who_is_refused_takes_nothing_from_who_comes_behind(policy: str) -> None:
+    keyspace = filled(20, None)
+    for number in range(5):
+        keyspace.apply(100 + number, put(b"volatile:%d" % number, VALUE, NOW if policy == "none" else A_DAY))
+    batches = Batches(memory_with(keyspace, policy))
+    for key in (b"volatile:0", b"large", b"key:0"):
+        batches.refuse(set_text(key, bytes(20_000)))
+    batches.refuse(set_text(b"large", bytes(30_000)))
+    # All five go for this one, also those that were needed as they were.
+    batches.decide(set_text(b"new", bytes(9500)))
+    assert len(batches.apply()) == 5 + 1
+    assert batches.memory.excess_bytes == 0
 
 
-@pytest.fixture
-def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room_module, "EVICTIONS_MAX", 3)
-
-
-@pytest.mark.usefixtures("few_at_once")
-@pytest.mark.parametrize("policy", ["lru", "volatile-lru"])
-def test_many_go_in_several_batches_and_the_write_with_the_last(policy: str) -> None:
-    batches = Batches(memory_with(filled(10), policy))
-    command = set_text(b"new", bytes(15_000))
-    frames = 0
-    while batches.decide(command) is None:
-        assert batches.room.full
-        events = batches.apply()
-        assert [type(event) for event in events] == [EntryEvicted] * 3
-        frames += 1
-    assert frames == 2
-    events = batches.apply()
-    assert 1 <= len(evicted(events)) <= 3
-    assert events[-1] == EntrySet(b"new", Kind.TEXT, bytes(15_000), None)
-    assert batches.memory.promised is None
-
-
-@pytest.mark.usefixtures("few_at_once")
-def test_nothing_goes_where_all_batches_together_would_not_do() -> None:
-    keyspace = filled(10)
-    for number in range(100, 110):
-        keyspace.apply(number, put(b"key:%d" % number, VALUE))
+def test_two_may_be_written_behind_who_is_refused() -> None:
+    keyspace = filled(20, None)
+    for number in range(5):
+        keyspace.apply(100 + number, put(b"volatile:%d" % number, VALUE, A_DAY))
     batches = Batches(memory_with(keyspace, "volatile-lru"))
-    batches.refuse(set_text(b"new", bytes(25_000)))
-    assert batches.apply() == []
+    batches.refuse(set_text(b"large", bytes(20_000)))
+    batches.decide(set_text(b"new", VALUE))
+    batches.decide(set_text(b"newer", VALUE))
+    assert not batches.room.full
+    assert len(batches.apply()) == 2 + 3
+    assert batches.memory.excess_bytes == 0
 
 
-def test_large_keys_do_not_all_go_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room_module, "EVICTIONS_MAX_BYTES", 5000)
-    keyspace = keyspace_of(*(put(b"%d" % number + bytes(3000)) for number in range(9)))
-    batches = Batches(memory_with(keyspace, "lru"))
-    batches.decide(set_text(b"new", bytes(14_000)))
-    assert batches.room.full
-    assert len(evicted(batches.apply())) == 2
+def test_what_one_command_needs_as_it_is_may_go_for_the_next_one() -> None:
+    batches = Batches(memory_with(filled(8), "lru"))
+    batches.decide(Copy(KEPT, b"copy"))
+    batches.decide(Copy(b"key:1", b"copy"))
+    batches.decide(set_text(b"new", bytes(3000)))
+    sets = [number for number, event in enumerate(batches.overlay.events) if isinstance(event, EntrySet)]
+    assert len(sets) == 2, "the second found its destination"
+    # The oldest, which was copied, is the first to go for what is written next.
+    assert evicted(batches.overlay.events[: sets[0]]) == keys(0)
+    assert evicted(batches.overlay.events[sets[0] :])[:2] == [KEPT, b"key:1"]
 
 
-@pytest.mark.parametrize("policy", ["none", "volatile-lru"])
-def test_a_refusal_rests_on_exact_figures(policy: str) -> None:
-    """An estimate errs upwards, so what a batch has already decided must be applied before somebody is refused."""
-    memory = memory_with(keyspace_of(put(KEPT, VALUE)), policy, 1200)
-    batches = Batches(memory)
-    batches.decide(set_text(b"a", bytes(200)))
-    assert batches.decide(set_text(b"b", bytes(400))) is None
-    assert batches.room.full
-    assert batches.apply() == [EntrySet(b"a", Kind.TEXT, bytes(200), None)]
-    batches.refuse(set_text(b"b", bytes(800)))
-    assert not isinstance(batches.decide(set_text(b"b", bytes(100))), MemoryLimitError)
-    assert len(batches.apply()) == 1
-
-
-@pytest.mark.parametrize("policy", ["none", "lru"])
-def test_what_a_deleted_prefix_frees_is_waited_for(policy: str) -> None:
-    batches = Batches(memory_with(filled(5), policy))
-    assert batches.decide(DeletePrefix(b"nothing")) == 0
-    assert batches.decide(DeletePrefix(b"key:")) == 5
-    assert batches.decide(set_text(b"new", VALUE)) is None
+def test_whose_own_keys_the_batch_has_changed_is_not_refused_by_an_estimate() -> None:
+    batches = Batches(memory_with(keyspace_of(put(KEPT, VALUE)), "lru", -1000))
+    batches.decide(set_text(KEPT, b"v"))
+    assert batches.decide(set_text(KEPT, bytes(3 * len(VALUE)))) is None
     assert batches.room.full
     batches.apply()
-    batches.decide(set_text(b"new", VALUE))
-    assert evicted(batches.apply()) == []
+    assert "no eviction would make so much room" in str(batches.refuse(set_text(KEPT, bytes(3 * len(VALUE)))))
 
 
 # --- what is over the limit already ----------------------------------------------------------------------
@@ -347,6 +289,14 @@ def test_the_evictor_takes_what_is_over_and_a_write_only_what_it_needs() -> None
     assert batches.decide(Evict(1000)) == 0, "the batch has done it"
     assert len(evicted(batches.apply())) == count
     assert (batches.memory.excess_bytes, batches.decide(Evict(1000))) == (0, 0)
+
+
+def test_the_evictor_waits_for_what_a_deleted_prefix_frees() -> None:
+    batches = Batches(memory_with(filled(20), "lru", -SLACK_BYTES - 5000))
+    batches.decide(DeletePrefix(b"key:"))
+    assert batches.decide(Evict(100)) == 0
+    batches.apply()
+    assert (batches.memory.excess_bytes, batches.decide(Evict(100))) == (0, 0)
 
 
 def test_where_nothing_can_go_nothing_does() -> None:
