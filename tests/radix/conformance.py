@@ -12,23 +12,10 @@ from synap.radix.interface import Item, Tree
 from tests.radix.model import TreeMachine
 
 KEYS_THAT_PART_EVERYWHERE = [
-    b"",
-    b"\x00",
-    b"\x00\x00",
-    b"a",
-    b"a\x00",
-    b"a\x00b",
-    b"ab",
-    b"abc",
-    b"abcdef",
-    b"abcdeg",
-    b"abd",
-    b"b",
-    b"ba",
-    b"\xfe",
-    b"\xff",
-    b"\xff\x00",
-    b"\xff\xff",
+    *(b"", b"\x00", b"\x00\x00"),
+    *(b"a", b"a\x00", b"a\x00b", b"ab", b"abc", b"abcdef", b"abcdeg", b"abd"),
+    *(b"b", b"ba"),
+    *(b"\xfe", b"\xff", b"\xff\x00", b"\xff\xff"),
 ]
 """In key order: the empty key, keys that begin others, NUL and 0xff at ends, a long shared middle."""
 
