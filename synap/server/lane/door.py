@@ -27,7 +27,8 @@ from synap.server.lane.rendering import Renderer
 from synap.tasks import open_tasks
 
 TURN_MAX_CONNECTIONS = 64
-"""Served in one turn, so that other tasks wait a few milliseconds at most."""
+"""Served in one turn, so that other tasks wait a few milliseconds, where each brings a request or two. Where all of them
+send whole rounds ahead, it is some tens of them."""
 
 
 class Lane:

@@ -32,6 +32,7 @@ def _schema_of_other(kind: type) -> dict[str, object]:
     """The schema of what msgspec has none for."""
     if kind is object:
         return {"description": "Any JSON."}
+    # What msgspec asks a hook for that has no answer; it then says which type has no schema.
     raise NotImplementedError
 
 
