@@ -27,8 +27,8 @@ from synap.server.lane.rendering import Renderer
 from synap.tasks import open_tasks
 
 TURN_MAX_CONNECTIONS = 64
-"""Served in one turn, so that other tasks wait a few milliseconds, where each brings a request or two. Where all of them
-send whole rounds ahead, it is some tens of them."""
+"""Served in one turn. With a request or two each, other tasks wait a few milliseconds; where all of them send whole
+rounds ahead (``passage.ROUND_MAX_REQUESTS``), some 10 to 25."""
 
 
 class Lane:

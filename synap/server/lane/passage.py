@@ -35,8 +35,8 @@ from synap.server.lane.rendering import Renderer
 READ_MAX_BYTES = 64 * 1024
 """Read at once, which is as much as a socket mostly has."""
 
-ROUND_MAX_REQUESTS = 32
-"""Answered before the others get their turn: less than a millisecond of reads."""
+ROUND_MAX_REQUESTS = 16
+"""Answered before the others get their turn: a fifth of a millisecond of reads."""
 
 ROUND_MAX_BYTES = 64 * 1024
 """Answers of a round, but for the last, which may be as large as it is; more wait until the client took these."""
