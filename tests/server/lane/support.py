@@ -54,6 +54,11 @@ class House:
         """The connections at the other door."""
         return len(self.listener._streams)
 
+    @property
+    def places(self) -> int:
+        """The connections that count against the limit, at either door or on their way between."""
+        return self.listener._open
+
     @asynccontextmanager
     async def connected(self, sent: bytes = b"", small: bool = False) -> AsyncIterator["Caller"]:
         """A client that has sent something; a ``small`` one lets the server send little before it reads."""
@@ -77,7 +82,7 @@ class House:
 
     def is_empty(self) -> bool:
         """Whether nothing is kept of any connection."""
-        return not (self.lane._passages or list(self.lane.patience) or self.handed_over or self.listener._open)
+        return not (self.lane._passages or list(self.lane.patience) or self.handed_over or self.places)
 
 
 class Caller:
