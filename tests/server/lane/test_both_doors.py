@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from synap.accounts import ApiKeySettings, AuthenticationSettings, UserSettings
-from synap.config import Settings
+from synap.config import KvStoreSettings, Settings
 from tests.contract.client import LIMIT_S, Client
 from tests.contract.conftest import make_settings, served
 from tests.server.lane import corpus
@@ -33,6 +33,8 @@ TRIES = 8
 
 SHORT_BYTES = 600
 """What is sent byte by byte."""
+
+SLOW_NEVER_MS = 3_600_000
 
 ORIGINS = ["https://app.example.com"]
 
@@ -107,7 +109,9 @@ async def doors(
     def configured(name: str, *, fast_lane: bool) -> Settings:
         made = make_settings(tmp_path / name, fast_lane=fast_lane, **server)
         persistence = msgspec.structs.replace(made.persistence, enabled=False)
-        made = msgspec.structs.replace(made, persistence=persistence)
+        # Which commands are slow says something about the machine, and GET /slowlog would tell.
+        kv_store = KvStoreSettings(slowlog_threshold_ms=SLOW_NEVER_MS)
+        made = msgspec.structs.replace(made, persistence=persistence, kv_store=kv_store)
         return made if authentication is None else msgspec.structs.replace(made, authentication=authentication)
 
     async with (
