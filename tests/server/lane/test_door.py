@@ -1,4 +1,7 @@
-"""All connections of the lane: who is next, how many there may be, how they end together."""
+"""All connections of the lane: who is next, how many there may be, how they end together.
+
+Where a test has ``mock_clock``, time stands still but for its jumps, and nobody loses patience on a slow machine.
+"""
 
 import errno
 import json
@@ -7,7 +10,7 @@ import time
 import pytest
 import structlog
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from synap.errors import LogFailedError
 from synap.server.lane import door as door_module
@@ -18,7 +21,7 @@ from synap.server.lane.passage import ROUND_MAX_REQUESTS, State
 from synap.server.lane.patience import INCOMPLETE_MAX_S, LOOK_EVERY_S
 from synap.server.listener import STOP_GRACE_S
 from tests.server.lane.corpus import request
-from tests.server.lane.support import CLOSE, House, bodies, get_request, open_house, set_request, until
+from tests.server.lane.support import CLOSE, LIMIT_S, House, bodies, get_request, open_house, set_request, until
 
 OPTIONS = request(b"OPTIONS", b"/kv/set")
 """For the other door."""
@@ -94,7 +97,7 @@ async def test_writes_of_many_connections_are_one_batch() -> None:
     assert house.log.attempts <= 3
 
 
-async def test_waiting_costs_nothing() -> None:
+async def test_waiting_costs_nothing(mock_clock: MockClock) -> None:
     """Clients that left, are silent, or take nothing, while a write is under way: the lane sleeps."""
     async with open_house() as house:
         house.log.shut()
@@ -108,7 +111,8 @@ async def test_waiting_costs_nothing() -> None:
             await left.reset()
             await half_closed.stream.send_eof()
             await writes.stream.send_all(get_request("a"))
-            await trio.sleep(0.1)
+            # Each of the three was heard once more, and is not any longer.
+            await until(lambda: sum(passage._is_muted for passage in house.passages) == 3)
             turns = 0
             poll = house.lane._epoll
 
@@ -125,7 +129,7 @@ async def test_waiting_costs_nothing() -> None:
 
             before_s = time.process_time()
             house.lane._epoll = Counted()  # type: ignore[assignment]
-            await trio.sleep(0.3)
+            await trio.to_thread.run_sync(time.sleep, 0.3)
             assert turns == 0
             assert time.process_time() - before_s < 0.15
             house.lane._epoll = poll
@@ -155,7 +159,7 @@ async def test_connections_that_come_and_go_leave_nothing_behind() -> None:
             nursery.start_soon(come_and_go, number)
 
 
-async def test_the_limit_counts_connections_at_both_doors() -> None:
+async def test_the_limit_counts_connections_at_both_doors(mock_clock: MockClock) -> None:
     async with (
         open_house(max_connections=3) as house,
         house.connected(get_request("a")) as one,
@@ -183,7 +187,7 @@ async def test_a_client_that_is_gone_before_it_is_served() -> None:
 # --- the end ---------------------------------------------------------------------------------------------
 
 
-async def test_stop_in_each_state() -> None:
+async def test_stop_in_each_state(mock_clock: MockClock) -> None:
     """Who asks nothing is let go at once; who asks is answered, and told that it is the last answer."""
     async with open_house() as house:
         huge = request(b"PUT", b"/kv/value/huge", CLOSE, body=b"x" * 8 * 1024 * 1024)
@@ -214,7 +218,7 @@ async def test_stop_in_each_state() -> None:
 
 async def test_stop_with_requests_that_wait_for_their_turn() -> None:
     async with open_house() as house, house.connected(get_request("a") * 5000) as caller:
-        with trio.fail_after(5):
+        with trio.fail_after(LIMIT_S):
             while not (house.passages and house.passages[0]._is_due):  # it is due for a moment only
                 await trio.lowlevel.checkpoint()
         await house.listener.stop()
@@ -226,11 +230,10 @@ async def test_stop_with_requests_that_wait_for_their_turn() -> None:
 
 @pytest.mark.parametrize("sent", [b"GET /kv/get", set_request("a")[:-1]])
 async def test_stop_waits_for_half_a_request_for_a_while(mock_clock: MockClock, sent: bytes) -> None:
-    mock_clock.rate = 1.0
     async with open_house() as house, house.connected(sent) as caller:
         await until(lambda: any(passage._framer.unread for passage in house.passages))
         await house.listener.stop()
-        await trio.sleep(0.05)
+        await wait_all_tasks_blocked()
         assert house.states == [State.READING]
         mock_clock.jump(INCOMPLETE_MAX_S + 2 * LOOK_EVERY_S)
         assert await caller.read_all() == b""
@@ -238,7 +241,7 @@ async def test_stop_waits_for_half_a_request_for_a_while(mock_clock: MockClock, 
         assert house.handed_over == 0
 
 
-async def test_stop_does_not_hand_over() -> None:
+async def test_stop_does_not_hand_over(mock_clock: MockClock) -> None:
     async with open_house() as house, house.connected(OPTIONS[:20]) as other, house.connected(b"GET") as lane:
         await until(lambda: house.handed_over == 1 and len(house.passages) == 1)
         await house.listener.stop()
@@ -256,7 +259,6 @@ async def test_who_comes_while_it_stops_is_not_waited_for() -> None:
 
 async def test_the_grace_has_an_end(mock_clock: MockClock) -> None:
     """A disk that hangs, and a client that reads nothing."""
-    mock_clock.rate = 1.0
     async with open_house() as house:
         huge = request(b"PUT", b"/kv/value/huge", CLOSE, body=b"x" * 8 * 1024 * 1024)
         assert (await house.talk(huge)).startswith(b"HTTP/1.1 201")

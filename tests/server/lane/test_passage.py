@@ -1,11 +1,14 @@
-"""One connection in the lane, by bytes on the socket: in each state, with every kind of client."""
+"""One connection in the lane, by bytes on the socket: in each state, with every kind of client.
+
+Where a test has ``mock_clock``, time stands still but for its jumps, also on a slow machine.
+"""
 
 import json
 
 import pytest
 import structlog
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from synap.server.lane import answering as answering_module
 from synap.server.lane import passage as passage_module
@@ -138,13 +141,12 @@ async def test_a_client_that_reads_slowly_gets_all_of_it() -> None:
 
 
 async def test_a_client_that_takes_nothing_of_its_answer(mock_clock: MockClock) -> None:
-    mock_clock.rate = 1.0
     async with open_house() as house:
         await put_eight_mib(house)
         async with house.connected(request(b"GET", b"/kv/value/huge"), small=True) as caller:
             await house.until_state(State.SENDING)
             mock_clock.jump(STALLED_MAX_S - LOOK_EVERY_S)
-            await trio.sleep(0.05)
+            await wait_all_tasks_blocked()
             assert house.states == [State.SENDING]
             mock_clock.jump(2 * LOOK_EVERY_S)
             await until(lambda: house.passages == [])
@@ -152,7 +154,6 @@ async def test_a_client_that_takes_nothing_of_its_answer(mock_clock: MockClock) 
 
 
 async def test_a_client_that_takes_a_little_has_more_time(mock_clock: MockClock) -> None:
-    mock_clock.rate = 1.0
     async with open_house() as house:
         await put_eight_mib(house)
         async with house.connected(request(b"GET", b"/kv/value/huge"), small=True) as caller:
@@ -163,7 +164,7 @@ async def test_a_client_that_takes_a_little_has_more_time(mock_clock: MockClock)
                 while len(passage._unsent) > left_bytes - 200_000:
                     await caller.stream.receive_some()
                 mock_clock.jump(STALLED_MAX_S - 3 * LOOK_EVERY_S)
-                await trio.sleep(0.05)
+                await wait_all_tasks_blocked()
                 assert house.states == [State.SENDING]
 
 
@@ -171,12 +172,11 @@ async def test_a_client_that_takes_a_little_has_more_time(mock_clock: MockClock)
 
 
 async def test_an_idle_client_is_let_go(mock_clock: MockClock) -> None:
-    mock_clock.rate = 1.0
     async with open_house() as house:
         async with house.connected() as silent, house.connected(get_request("a")) as caller:
             await caller.read_answers()
             mock_clock.jump(IDLE_MAX_S - 2 * LOOK_EVERY_S)
-            await trio.sleep(0.05)
+            await wait_all_tasks_blocked()
             assert house.states == [State.READING] * 2
             mock_clock.jump(4 * LOOK_EVERY_S)
             assert await silent.read_all() == b""
@@ -194,11 +194,10 @@ async def test_an_idle_client_is_let_go(mock_clock: MockClock) -> None:
     ],
 )
 async def test_a_request_that_comes_slowly_is_handed_over(mock_clock: MockClock, sent: bytes, rest: bytes) -> None:
-    mock_clock.rate = 1.0
     async with open_house() as house, house.connected(sent) as caller:
         await until(lambda: [passage._framer.unread != b"" for passage in house.passages] == [True])
         mock_clock.jump(INCOMPLETE_MAX_S - LOOK_EVERY_S)
-        await trio.sleep(0.05)
+        await wait_all_tasks_blocked()
         assert house.handed_over == 0
         mock_clock.jump(3 * LOOK_EVERY_S)
         await until(lambda: house.handed_over == 1)
@@ -210,12 +209,11 @@ async def test_a_request_that_comes_slowly_is_handed_over(mock_clock: MockClock,
 
 async def test_a_request_of_many_pieces_is_late_too(mock_clock: MockClock) -> None:
     """Every byte of it in time, but not the whole."""
-    mock_clock.rate = 1.0
     async with open_house() as house, house.connected(get_request("a")) as caller:
         await caller.read_answers()
         for byte in get_request("a")[:20]:
             await caller.stream.send_all(bytes([byte]))
-            await trio.sleep(0.02)
+            await wait_all_tasks_blocked()
             mock_clock.jump(LOOK_EVERY_S / 4)
         assert house.handed_over == 1, "while there are still pieces to come"
         await caller.stream.send_all(get_request("a")[20:])
@@ -223,13 +221,12 @@ async def test_a_request_of_many_pieces_is_late_too(mock_clock: MockClock) -> No
 
 
 async def test_an_answer_may_take_its_time(mock_clock: MockClock) -> None:
-    mock_clock.rate = 1.0
     async with open_house() as house:
         house.log.shut()
         async with house.connected(set_request("a") + b"GET /kv") as caller:
             await house.until_state(State.ANSWERING)
             mock_clock.jump(10 * IDLE_MAX_S)
-            await trio.sleep(0.05)
+            await wait_all_tasks_blocked()
             assert house.states == [State.ANSWERING]
             house.log.release()
             assert len(await caller.read_answers()) == 1
