@@ -7,6 +7,7 @@ import h2.connection
 import httpx
 import pytest
 import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from synap.server import connection as connection_module
 from synap.server import listener as listener_module
@@ -45,15 +46,19 @@ async def test_a_client_that_left_before_its_answer() -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", GET[:-2], GET], ids=["nothing", "half a head", "a request"])
-async def test_an_idle_client_is_closed(monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+async def test_an_idle_client_is_closed(mock_clock: MockClock, sent: bytes) -> None:
     """Also one that sends its head so slowly that it never ends."""
-    monkeypatch.setattr(listener_module, "KEEP_ALIVE_S", 0.05)
     app = Door()
     app.open.set()
     async with listening(app) as server:
         stream = await server.connect()
         await stream.send_all(sent)
-        assert (await read_all(stream)).endswith(b"done" if sent == GET else b"")
+        if sent == GET:
+            assert (await read_answer(stream)).endswith(b"done")
+        await until(lambda: streams(server.listener) == 1)
+        await wait_all_tasks_blocked()
+        mock_clock.jump(listener_module.KEEP_ALIVE_S)
+        assert await read_all(stream) == b""
 
 
 async def test_a_client_of_http_2_that_left() -> None:
@@ -114,14 +119,15 @@ async def test_a_client_that_does_not_read_is_given_up(monkeypatch: pytest.Monke
         await stream.aclose()
 
 
-async def test_a_client_that_reads_slowly_gets_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_reads_slowly_gets_everything(mock_clock: MockClock) -> None:
     """The time allowed is for each part, not for the whole."""
-    monkeypatch.setattr(connection_module, "STALLED_AFTER_S", 1.0)
     app = Door(b"v" * 8_000_000)
     app.open.set()
     async with listening(app) as server, await server.ask() as stream:
         received = 0
-        with trio.fail_after(20):
-            while received < 8_000_000:
-                received += len(await stream.receive_some(250_000))
-                await trio.sleep(0.05)
+        while received < 8_000_000:
+            received += len(part := await stream.receive_some(250_000))
+            assert part, "the server gave up"
+            await wait_all_tasks_blocked()
+            mock_clock.jump(connection_module.STALLED_AFTER_S / 20)
+        assert trio.current_time() > connection_module.STALLED_AFTER_S

@@ -10,7 +10,7 @@ import trio
 from synap.errors import AddressInUseError
 from synap.server import listener as listener_module
 from synap.server.listener import bind, hypercorn_config, url_of
-from tests.server.support import GET, Door, listening, read_all, read_answer, until
+from tests.server.support import GET, LIMIT_S, Door, listening, read_all, read_answer, until
 
 
 def close(sockets: list[socket.socket]) -> None:
@@ -105,6 +105,7 @@ async def test_a_limit_of_connections() -> None:
 
 async def test_refusals_have_a_limit_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener_module, "REFUSALS_MAX", 1)
+    monkeypatch.setattr(listener_module, "REFUSAL_MAX_S", LIMIT_S)
     app = Door()
     async with listening(app, max_connections=1) as server, await server.ask():
         await until(lambda: app.entered == 1)
@@ -166,7 +167,7 @@ async def test_a_request_under_way_is_finished_and_idle_connections_are_closed()
             await server.connect()
         app.open.set()
         assert (await read_all(busy)).endswith(b"done")
-        with trio.fail_after(10):
+        with trio.fail_after(LIMIT_S):
             await server.listener.finished.wait()
 
 
@@ -177,7 +178,7 @@ async def test_half_a_request_is_not_waited_for() -> None:
         await server.listener.stop()
         with contextlib.suppress(trio.BrokenResourceError):
             assert await read_all(stream) == b""
-        with trio.fail_after(10):
+        with trio.fail_after(LIMIT_S):
             await server.listener.finished.wait()
 
 
@@ -191,7 +192,7 @@ async def test_a_request_is_cut_off_when_the_grace_is_over(monkeypatch: pytest.M
         stream = await server.ask()
         await until(lambda: app.entered == 1)
         await server.listener.stop()
-        with trio.fail_after(10):
+        with trio.fail_after(LIMIT_S):
             await server.listener.finished.wait()
         await trio.aclose_forcefully(stream)
 

@@ -21,12 +21,12 @@ from synap.config import KvStoreSettings, PersistenceSettings, ServerSettings, S
 from synap.datadir import DataDirectory
 from synap.errors import AddressInUseError, DamagedError, DataDirectoryLockedError, LogFailedError
 from synap.fs import RealFileSystem
+from synap.server import listener as listener_module
 from synap.server import run as run_module
-from synap.server.listener import STOP_GRACE_S
 from synap.server.run import open_directory, serve
 from synap.store import SnapshotOptions, Store, open_store
 from synap.tasks import open_tasks
-from tests.server.support import until
+from tests.server.support import LIMIT_S, until
 from tests.stores import Scene, two_snapshots
 
 Lines = list[MutableMapping[str, object]]
@@ -207,17 +207,20 @@ async def test_damage_ends_it(settings: Settings, slow_start: SlowStart) -> None
     directory.close()
 
 
-async def test_a_second_signal_ends_it_at_once(settings: Settings, lines: Lines) -> None:
+async def test_a_second_signal_ends_it_at_once(
+    settings: Settings, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener_module, "STOP_GRACE_S", 3 * LIMIT_S)
     async with serving(settings) as server:
         await server.until_ready()
         host, port = server.url.removeprefix("http://").split(":")
         async with await trio.open_tcp_stream(host, int(port)) as stream:
-            # A request under way would keep the server for some seconds.
+            # A request under way would keep the server for the whole grace.
             head = b"POST /kv/set HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\nexpect: 100-continue\r\n\r\n"
             await stream.send_all(head)
             assert (await stream.receive_some()).startswith(b"HTTP/1.1 100")
             tell(signal.SIGTERM)
-            with trio.fail_after(STOP_GRACE_S / 2):
+            with trio.fail_after(LIMIT_S):
                 await until(lambda: lines[-1]["event"] == "stopping")
                 tell(signal.SIGINT)
                 await server.ended.wait()
@@ -226,7 +229,6 @@ async def test_a_second_signal_ends_it_at_once(settings: Settings, lines: Lines)
 
 async def test_a_failed_log_ends_it(settings: Settings, monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
     """Whoever waits is told that nothing is known; nothing is sealed; the error decides the exit code."""
-    monkeypatch.setattr(run_module, "FAILURE_GRACE_S", 0.2)
     closed: list[Store] = []
     monkeypatch.setattr(Store, "close", closed.append)
 
@@ -247,7 +249,7 @@ async def test_a_failed_log_ends_it(settings: Settings, monkeypatch: pytest.Monk
             await Serving(url).until_ready()
             await ask(url)
 
-    with pytest.raises(LogFailedError), trio.fail_after(10):
+    with pytest.raises(LogFailedError), trio.fail_after(LIMIT_S):
         await run()
     assert closed == []
     assert lines[-1]["log_level"] == "critical"
