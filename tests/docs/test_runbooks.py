@@ -65,8 +65,9 @@ def test_damage(reader: Reader) -> None:
     reader.stop()
     segment = min((reader.data / "wal").glob("*.wal"))
     content = bytearray(segment.read_bytes())
-    frames = [found.start() for found in re.finditer(re.escape(FRAME_MAGIC), content)]
-    content[frames[2] + FRAME_HEADER_BYTES] ^= 1
+    # Not the third frame: on a busy machine there are ticks between the events.
+    frame = content.rindex(FRAME_MAGIC, 0, content.index(b"session:3"))
+    content[frame + FRAME_HEADER_BYTES] ^= 1
     segment.write_bytes(content)
     with pytest.raises(StartError, match="--truncate-at 3"):
         reader.start()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from synap.fs import RealFileSystem
-from synap.wal.format import SEGMENT_HEADER_BYTES
+from synap.wal.format import FRAME_MAGIC, SEGMENT_HEADER_BYTES
 from synap.wal.reader import segment_seqs
 from tests.process.harness import Server, command_line, contents, run
 
@@ -32,12 +32,11 @@ def segments(data: Path) -> list[Path]:
     return [data / "wal" / f"{seq:020d}.wal" for seq in segment_seqs(RealFileSystem(), data / "wal")]
 
 
-def damage(segment: Path, seq_in_segment: int) -> int:
-    """Flip a bit in one of the three frames of a segment; return the frame's offset."""
+def damage(segment: Path, seq: int) -> int:
+    """Flip a bit in the frame of an event; return the frame's offset."""
     content = bytearray(segment.read_bytes())
-    offset = SEGMENT_HEADER_BYTES
-    for _ in range(seq_in_segment):
-        offset = content.index(b"SYNF", offset + 1)
+    # Not the n-th frame: on a busy machine there are ticks between the events.
+    offset = content.rindex(FRAME_MAGIC, 0, content.index(f"value {seq}".encode()))
     content[offset + 80] ^= 1
     segment.write_bytes(content)
     return offset
@@ -52,12 +51,10 @@ def refusal(data: Path, *options: str) -> tuple[str, list[str]]:
     return ended.stderr.splitlines()[0], [sys.executable, "-m", *shlex.split(typed)]
 
 
-@pytest.mark.parametrize(
-    ("segment", "frame", "kept"), [(0, 1, 1), (1, 0, 3), (1, 2, 5), (2, 1, 7)], ids=["1/1", "2/0", "2/2", "3/1"]
-)
-def test_the_printed_command_repairs(data: Path, segment: int, frame: int, kept: int) -> None:
+@pytest.mark.parametrize(("segment", "kept"), [(0, 1), (1, 3), (1, 5), (2, 7)], ids=["1/1", "2/0", "2/2", "3/1"])
+def test_the_printed_command_repairs(data: Path, segment: int, kept: int) -> None:
     whole = segments(data)
-    offset = damage(whole[segment], frame)
+    offset = damage(whole[segment], kept + 1)
     before = contents(data)
     sentence, command = refusal(data)
     assert f"{whole[segment]}, byte {offset}" in sentence
@@ -137,7 +134,7 @@ def assert_everything_is_kept(before: dict[str, bytes], after: dict[str, bytes])
 
 
 def test_the_question_can_be_answered_with_no(data: Path) -> None:
-    damage(segments(data)[1], 1)
+    damage(segments(data)[1], 5)
     before = contents(data)
     _, command = refusal(data)
     assert run(command).returncode == 1
@@ -156,7 +153,7 @@ def test_the_command_finds_a_log_in_another_place(data: Path, tmp_path: Path) ->
     elsewhere, config = tmp_path / "else where", tmp_path / "my synap.yml"
     shutil.move(data / "wal", elsewhere)
     config.write_text(f'persistence: {{wal: {{path: "{elsewhere}"}}}}')
-    damage(elsewhere / "00000000000000000004.wal", 1)
+    damage(elsewhere / "00000000000000000004.wal", 5)
     _, command = refusal(data, "--config", str(config))
     assert run([*command, "--yes"]).returncode == 0
     with Server(data, "--config", str(config)) as server, server.client() as client:
