@@ -37,7 +37,8 @@ async def test_all_sections(client: Client) -> None:
 
 async def test_the_process(client: Client) -> None:
     found = await told(client, "server")
-    assert found.pop("uptime_secs") == 0
+    # Mostly 0, but on a busy machine a start takes its time.
+    assert found.pop("uptime_secs") in range(60)
     assert found == {
         "version": synap.__version__,
         "python": platform.python_version(),
