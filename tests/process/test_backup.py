@@ -121,6 +121,10 @@ def test_a_backup_that_is_killed_is_no_store_and_can_be_done_again(tmp_path: Pat
     data, to = tmp_path / "data", tmp_path / "copy"
     with busy(data) as (_, writers):
         time.sleep(1)
+        # Killed at any moment of it, or just too late, however slow the machine is.
+        started_s = time.monotonic()
+        assert synap("backup", data, tmp_path / "whole").returncode == 0
+        takes_s = time.monotonic() - started_s
         interrupted = 0
         for _ in range(20):
             process = subprocess.Popen(  # noqa: S603  # our own command line
@@ -129,7 +133,7 @@ def test_a_backup_that_is_killed_is_no_store_and_can_be_done_again(tmp_path: Pat
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-            time.sleep(rng.uniform(0.1, 0.8))
+            time.sleep(rng.uniform(0, 1.5 * takes_s))
             process.send_signal(rng.choice([signal.SIGKILL, signal.SIGINT]))
             process.wait(20)
             if (to / "STORE").exists():
