@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.clients import loaded
+from tests.process.clients import loaded, wait_for_answers
 from tests.process.expectation import LostError, Namespace, read_entries
 from tests.process.harness import MODULE, Server, StartError
 from tests.process.saboteur import launcher
@@ -60,6 +60,9 @@ def run_one_round(
             for namespace in namespaces:
                 namespace.check_served(client)
         with loaded(server, namespaces, rng):
+            if launcher == MODULE:
+                # The clients of a server that was caught wait for nothing any more.
+                wait_for_answers(namespaces)
             time.sleep(rng.uniform(0.05, 0.7))
     found, _ = read_entries(data)
     for namespace in namespaces:
