@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.markdown import DOCS, read
-from tests.process.harness import Server, run
+from tests.process.harness import Server, run, unused_port
 
 CONFIG = DOCS / "operations" / "synap-nginx.conf"
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -47,12 +47,6 @@ http {{
 """What a distribution's own nginx.conf has around it, without root."""
 
 
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        port: int = taken.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of nginx, in front of a server."""
@@ -60,7 +54,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     settings = place / "synap.yml"
     settings.write_text(f"server: {{allowed_hosts: [{HOST}]}}\n", encoding="utf-8")
     with Server(place / "data", "--config", str(settings)) as server:
-        port = free_port()
+        port = unused_port()
         prepare(place, server.port, port)
         with running(place, port):
             yield port

@@ -18,7 +18,6 @@ Its sessions lie under ``session:``. While the store is away, what needs a sessi
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +29,7 @@ from typing import Self
 
 import httpx
 
-from tests.process.harness import START_LIMIT_S, Server, clean_environment, wait_until
+from tests.process.harness import START_LIMIT_S, Server, clean_environment, unused_port, wait_until
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -123,7 +122,7 @@ class Application:
 @contextmanager
 def running(example: Example, synap_url: str, log: Path, **environment: str) -> Iterator[Application]:
     """The example as a process that answers; it is stopped at the end. ``log`` gets what it writes."""
-    port = free_port()
+    port = unused_port()
     settings = {"PORT": str(port), "SYNAP_URL": synap_url, **example.environment, **environment}
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603  # our own command line
@@ -160,13 +159,6 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
 
 
 class Browser:

@@ -7,13 +7,15 @@ process that outlives its test is killed by its pid.
 import json
 import os
 import re
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
@@ -160,6 +162,15 @@ class Server:
 
     def _search(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
         return next((found for line in self.lines if (found := pattern.search(line))), None)
+
+
+def unused_port() -> int:
+    """A port that nobody listens on, and none of those that the system gives out: another process may ask for one."""
+    while True:
+        # Below ip_local_port_range, see ip(7).
+        port = 10_000 + secrets.randbelow(20_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def command_line(data: Path, *options: str, launcher: Sequence[str] = MODULE, prefix: Sequence[str] = ()) -> list[str]:

@@ -57,10 +57,3 @@ class Speaker:
         connection.sendall(self._said)
         if self._hang_up:
             connection.shutdown(socket.SHUT_RDWR)
-
-
-def unused_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port

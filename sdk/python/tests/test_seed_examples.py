@@ -20,8 +20,7 @@ import trio
 import uvicorn
 
 import synap_sdk
-from sockets import unused_port
-from tests.process.harness import START_LIMIT_S, Server, wait_until
+from tests.process.harness import START_LIMIT_S, Server, unused_port, wait_until
 
 pytestmark = pytest.mark.process
 

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from sockets import unused_port
 from support import Flavour
 from synap_sdk import AsyncClient, Client, OutcomeUnknown, SynapError
-from tests.process.harness import Server
+from tests.process.harness import Server, unused_port
 
 pytestmark = pytest.mark.process
 

@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 import trio
 
-from sockets import unused_port
 from support import Flavour
 from synap_sdk import AsyncClient, BadRequest, Client, NotFound, Versioned, VersionMismatch, Written
-from tests.process.harness import Server
+from tests.process.harness import Server, unused_port
 
 pytestmark = pytest.mark.process
 

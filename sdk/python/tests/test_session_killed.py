@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from sockets import unused_port
 from synap_sdk import Client, OutcomeUnknown, SessionUnavailable
 from synap_sdk.sessions import Session, SessionStore, key_of
-from tests.process.harness import Server, wait_until
+from tests.process.harness import Server, unused_port, wait_until
 
 pytestmark = pytest.mark.process
 

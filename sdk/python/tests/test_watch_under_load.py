@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 import trio
 
-from sockets import unused_port
 from synap_sdk import AsyncClient, Change, Client, OutcomeUnknown, SynapError
-from tests.process.harness import Server, wait_until
+from tests.process.harness import Server, unused_port, wait_until
 
 pytestmark = pytest.mark.process
 
