@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trio
 
-from sockets import Speaker, unused_port
+from sockets import Speaker
 from support import FLAVOURS, Flavour
 from synap_sdk import (
     AsyncClient,
@@ -19,12 +19,13 @@ from synap_sdk import (
     UnexpectedResponse,
     Unreachable,
 )
+from tests.process.harness import unused_port
 
 # A SynapClient is one of the others at each call; what takes two seconds need not be seen twice.
 each_side = pytest.mark.parametrize("flavour", FLAVOURS[:3], ids=lambda flavour: flavour.name)
 
-SPARE_S = 1.0
-"""What a busy machine may add to a deadline."""
+SPARE_S = 5.0
+"""What a busy machine may add to a deadline; without one, each of these would take far longer."""
 
 
 @contextmanager
