@@ -153,7 +153,7 @@ class Load:
 
     def _write(self) -> None:
         while not self._stopping.is_set():
-            reply = self._client.set(f"key{self.written}", "v" * 2000, ttl=60)
+            reply = self._client.set(f"key{self.written}", "v" * 2000, ttl=3600)
             assert reply.status == 200, reply
             self.written += 1
 
