@@ -115,7 +115,8 @@ def test_what_synap_has_is_newer(redis: Redis, synap: Server, tmp_path: Path) ->
 def test_it_goes_on_where_it_was_interrupted(redis: Redis, synap: Server, tmp_path: Path) -> None:
     for number in range(1_500):
         redis.ask("SET", f"session:{number}", str(number), "EX", 3600)
-    options = ("--batch", "50")
+    # Small ones, so that it takes far longer than it takes to notice that it has begun.
+    options = ("--batch", "5")
     state = tmp_path / "copy_from_redis.state"
     command = [sys.executable, str(TOOL), "--redis", socket_of(redis), "--synap", f"http://127.0.0.1:{synap.port}"]
     running = subprocess.Popen([*command, *options], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # noqa: S603
