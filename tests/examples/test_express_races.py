@@ -10,7 +10,7 @@ import pytest
 
 from tests.examples.node import Application, install
 from tests.examples.support import EXAMPLES, Synap
-from tests.process.harness import wait_until
+from tests.process.harness import START_LIMIT_S, wait_until
 
 pytestmark = pytest.mark.process
 
@@ -29,7 +29,7 @@ class Slow:
 
     def __init__(self, application: Application, pool: ThreadPoolExecutor) -> None:
         transport = httpx.HTTPTransport(uds=application.url)
-        self.browser = httpx.Client(base_url="http://app", transport=transport)
+        self.browser = httpx.Client(base_url="http://app", transport=transport, timeout=START_LIMIT_S)
         self._pool = pool
         self._waiting = 0
 

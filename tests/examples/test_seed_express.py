@@ -15,7 +15,7 @@ import pytest
 
 from tests.examples.network import own_network
 from tests.examples.node import Application, install
-from tests.process.harness import Client, Server, wait_until
+from tests.process.harness import START_LIMIT_S, Client, Server, wait_until
 
 pytestmark = pytest.mark.process
 
@@ -62,7 +62,8 @@ class Snippet(Application):
 
     def browser(self, session_id: str | None = None) -> httpx.Client:
         cookies = {} if session_id is None else {"sessionId": session_id}
-        return httpx.Client(base_url="http://app", transport=httpx.HTTPTransport(uds=self.url), cookies=cookies)
+        transport = httpx.HTTPTransport(uds=self.url)
+        return httpx.Client(base_url="http://app", transport=transport, cookies=cookies, timeout=START_LIMIT_S)
 
     def wait_for(self, browser: httpx.Client, count: int) -> None:
         """Return when so many requests wait in the application, their sessions read."""
