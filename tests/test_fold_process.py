@@ -4,6 +4,7 @@ Where a test needs a child that misbehaves, a script takes Python's place.
 """
 
 import errno
+import fcntl
 import json
 import os
 import sys
@@ -97,8 +98,10 @@ async def test_what_lies_in_the_working_directory_is_not_run(
 
 async def test_what_the_child_gets(request_: FoldRequest, impostor: Impostor, tmp_path: Path) -> None:
     """The request, the pid of the server, and none of its files."""
-    secret = os.open(tmp_path / "secret", os.O_CREAT | os.O_RDWR)
-    os.set_inheritable(secret, True)
+    opened = os.open(tmp_path / "secret", os.O_CREAT | os.O_RDWR)
+    # The shell's own descriptor of its script is one of its first numbers that are free, so this is a high one.
+    secret = fcntl.fcntl(opened, fcntl.F_DUPFD, 100)
+    os.close(opened)
     try:
         impostor.does(f'cat > {tmp_path}/request; echo "$@" > {tmp_path}/arguments; ls /proc/$$/fd > {tmp_path}/files')
         await failure(request_)
@@ -107,7 +110,6 @@ async def test_what_the_child_gets(request_: FoldRequest, impostor: Impostor, tm
     assert json.loads((tmp_path / "request").read_bytes())["upto_seq"] == 22
     arguments = (tmp_path / "arguments").read_text(encoding="ascii").split()
     assert arguments == ["-P", "-m", "synap.snapshot.fold", str(os.getpid())]
-    # The shell's own descriptor of its script is one of its first numbers that are free.
     assert str(secret) not in (tmp_path / "files").read_text(encoding="ascii").split()
 
 
