@@ -28,6 +28,9 @@ from .targets import LEVELS, Blocks, Mutant, Payloads, Segments, Snapshots, Stor
 BUDGET_S: dict[type[Target], float] = {Segments: 20.0, Snapshots: 20.0, Payloads: 8.0, Blocks: 4.0, StoreFiles: 3.0}
 """How long each decoder is fed; ``--soak`` multiplies it."""
 
+LEAST_MUTANTS = 2500
+"""So many are made in any case, or a slow machine would have too few of a kind. They take some seconds."""
+
 CONTROL_BUDGET_S = 60.0
 """Within so long each sabotage must be noticed. It takes a second or two; a machine may be busy with something else."""
 
@@ -47,13 +50,13 @@ def mutant_of(target: Target, seed: object, iteration: int) -> Mutant:
 def feed(target: Target, seed: object, budget_s: float) -> Counter[tuple[str, bool]]:
     """Feed a decoder for so long; how many mutants of each level came to something (True), and to nothing.
 
-    Raises ``FindingError``.
+    Where the machine is slow, it takes longer: see ``LEAST_MUTANTS``. Raises ``FindingError``.
     """
     outcomes: Counter[tuple[str, bool]] = Counter()
     ends_s = monotonic() + budget_s
     tracemalloc.start()
     try:
-        while monotonic() < ends_s:
+        while monotonic() < ends_s or outcomes.total() < LEAST_MUTANTS:
             mutant = mutant_of(target, seed, outcomes.total())
             try:
                 accepted = check_modestly(target, mutant)
