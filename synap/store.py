@@ -39,6 +39,7 @@ __all__ = [
     "LogOptions",
     "MemoryLimit",
     "OperationCounts",
+    "Pending",
     "Reader",
     "SlowCommand",
     "Slowlog",
@@ -84,7 +85,7 @@ class Store:
         self._limits = limits
         self._metrics = metrics
         self._random_u32 = random_u32
-        self._operation_metrics: dict[type[object], OperationMetrics] = {}
+        self._operation_metrics = _MetricsOfTypes(metrics)
         self.feed = Feed(log)
         self.memory = Memory(keyspace, memory_limit, random_u32, self._on_memory_limit)
         self._note_read = self.memory.read if self.memory.observes_reads else None
@@ -193,13 +194,13 @@ class Store:
         self.counts.count(command, result)
         if self._note_read is not None:
             self._note_read(command, result)
-        metrics = self._metrics_of(type(command))
-        metrics.ok.inc()
+        metrics = self._operation_metrics[type(command)]
+        metrics.ok.value += 1
         self._took(command, metrics, started_s)
 
     def _failed(self, command: Command[R], error: BaseException, started_s: float) -> None:
         """Count a command that was refused, or failed."""
-        metrics = self._metrics_of(type(command))
+        metrics = self._operation_metrics[type(command)]
         (metrics.refused if isinstance(error, CommandError) else metrics.failed).inc()
         self._took(command, metrics, started_s)
 
@@ -277,13 +278,6 @@ class Store:
         result: R = answer(command, self.keyspace, self._clock.now_ms(), self._limits)
         return result
 
-    def _metrics_of(self, command_type: type[object]) -> OperationMetrics:
-        found = self._operation_metrics.get(command_type)
-        if found is None:
-            found = OperationMetrics(self._metrics, command_type.__name__.lower())
-            self._operation_metrics[command_type] = found
-        return found
-
     def _on_memory_limit(self) -> None:
         limit = self.memory.limit
         if self.memory.order is None:
@@ -295,6 +289,18 @@ class Store:
     def _on_expired(self, count: int) -> None:
         self.expired_keys += count
         self._metrics.expired_keys.inc(count)
+
+
+class _MetricsOfTypes(dict[type[object], OperationMetrics]):
+    """The metrics of each type of command, made when the first of them is counted."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        super().__init__()
+        self._metrics = metrics
+
+    def __missing__(self, command_type: type[object]) -> OperationMetrics:
+        made = self[command_type] = OperationMetrics(self._metrics, command_type.__name__.lower())
+        return made
 
 
 def open_store(

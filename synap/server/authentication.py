@@ -10,8 +10,9 @@
 * Where too many were wrong (``backoff``), no password is looked at that is not remembered, and no key that is short
   enough to be guessed. A long one opens all the same: a neighbour with a stale key must not lock others out.
 
-Neither a password nor a key is kept, and none stands in an error or a line of the log. The address is that of the
-socket's other end; what a proxy says of the one behind it (X-Forwarded-For) is not looked at: anybody can say that.
+Neither a password nor a key is kept here, and none stands in an error or a line of the log (the lane keeps header
+fields as they came in memory, for a minute; see ``lane.door``). The address is that of the socket's other end; what a
+proxy says of the one behind it (X-Forwarded-For) is not looked at: anybody can say that.
 """
 
 import hashlib

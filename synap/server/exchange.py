@@ -11,7 +11,6 @@ A door that must not wait asks ``enter_at_once``, which knows everybody but thos
 import traceback
 from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias, TypeVar
 
 import msgspec
 import structlog
@@ -24,7 +23,7 @@ from synap.protocol.http.cors import Origins, expose, preflight
 from synap.protocol.http.host import check_host
 from synap.protocol.http.permission import ANYBODY, NOBODY, PUBLIC_PATTERNS, Grant, check
 from synap.protocol.http.router import Call
-from synap.protocol.http.service import Question
+from synap.protocol.http.service import Begun, Question
 from synap.server.authentication import Authentication
 
 HEADERS_MAX_BYTES = 64 * 1024
@@ -36,12 +35,6 @@ UNMATCHED = "unmatched"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("synap.http")
-
-
-R = TypeVar("R")
-
-OnDone: TypeAlias = Callable[[Callable[[], Response]], None]
-"""Gets what makes the response to a write that is done; called from the middle of a commit, so it only notes that."""
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -87,9 +80,9 @@ class Exchange:
         origins: Origins = frozenset(),
         hosts: frozenset[str] | None = None,
     ) -> None:
-        self._service = service
+        self.service = service
         self._authentication = authentication
-        self._origins = origins
+        self.origins = origins
         self._hosts = hosts
 
     async def enter(self, head: Head) -> Admitted | Answered:
@@ -112,7 +105,7 @@ class Exchange:
             match = find(head.method, head.path)
             grant = self._known(match, head)
         except MethodNotAllowedError as error:
-            asked = preflight(head.method, head.headers, error.allowed, self._origins)
+            asked = preflight(head.method, head.headers, error.allowed, self.origins)
             return Answered(UNMATCHED, asked or respond_to_error(error))
         except Exception as error:  # noqa: BLE001  (as above)
             return Answered(_pattern(match), refused(error, match, may_have_written=False))
@@ -137,7 +130,7 @@ class Exchange:
         if admitted.grant.ends_ms is not None and self._authentication is not None:
             request = structs.replace(request, left_s=partial(self._authentication.left_s, admitted.grant))
         try:
-            call = admitted.match.call(request, self._origins)
+            call = admitted.match.call(request, self.origins)
             check(admitted.grant, call.wish)
         except Exception as error:  # noqa: BLE001  (as above)
             return refused(error, admitted.match, request, may_have_written=False)
@@ -146,50 +139,47 @@ class Exchange:
     async def answer(self, admitted: Admitted, request: Request, call: Call) -> Response:
         """Have a call's wish granted, and answer."""
         try:
-            return call.respond(await answer(self._service, call.wish))
+            return call.respond(await answer(self.service, call.wish))
         except Exception as error:  # noqa: BLE001  (as above)
             return refused(error, admitted.match, request, may_have_written=isinstance(call.wish, Write))
-
-    def look(self, query: Query[R]) -> R:
-        """The result of a query, which whoever asks may have. Raises what ``Service.look`` does."""
-        return self._service.look(query)
 
     def answer_at_once(self, admitted: Admitted, request: Request, call: Call) -> Response:
         """As ``answer``, where the wish is a question, or a query that is no walk."""
         wish = call.wish
         assert isinstance(wish, Query | Question)
         try:
-            return call.respond(self._service.look(wish) if isinstance(wish, Query) else wish.ask(self._service))
+            return call.respond(self.service.look(wish) if isinstance(wish, Query) else wish.ask(self.service))
         except Exception as error:  # noqa: BLE001  (as above)
             return refused(error, admitted.match, request, may_have_written=False)
 
-    def begin(self, admitted: Admitted, request: Request, call: Call, on_done: OnDone) -> Response | None:
-        """As ``answer``, where the wish is a write, and nobody waits: ``on_done`` is called once when it is done.
+    def begin(
+        self, admitted: Admitted, request: Request, call: Call, on_done: Callable[[Begun[object]], None]
+    ) -> Response | None:
+        """As ``answer``, where the wish is a write, and nobody waits; for ``on_done`` see ``Service.begin``.
 
         Returns the response where the write is not even taken.
         """
         assert isinstance(call.wish, Write)
         try:
-            self._service.begin(call.wish, lambda outcome: on_done(partial(_respond, admitted, request, call, outcome)))
+            self.service.begin(call.wish, on_done)
         except Exception as error:  # noqa: BLE001  (as above)
             return refused(error, admitted.match, request, may_have_written=True)
         return None
 
+    def respond(self, admitted: Admitted, request: Request, call: Call, begun: Begun[object]) -> Response:
+        """The response to a write that is done."""
+        try:
+            return call.respond(self.service.result(begun))
+        except Exception as error:  # noqa: BLE001  (as above)
+            return refused(error, admitted.match, request, may_have_written=True)
+
     def expose(self, headers: Headers, response: Response) -> Response:
         """The response as the web page may read it that the request with ``headers`` comes from; before ``finish``."""
-        return expose(headers, response, self._origins)
+        return expose(headers, response, self.origins)
 
     def observe(self, method: str, route: str, status: int, duration_s: float) -> None:
         """Count an answered request; nothing that a client makes up becomes a label."""
-        self._service.observe(method if method in _METHODS else "other", route, status, duration_s)
-
-
-def _respond(admitted: Admitted, request: Request, call: Call, outcome: Callable[[], object]) -> Response:
-    """The response to a write that is done."""
-    try:
-        return call.respond(outcome())
-    except Exception as error:  # noqa: BLE001  (as above)
-        return refused(error, admitted.match, request, may_have_written=True)
+        self.service.observe(method if method in _METHODS else "other", route, status, duration_s)
 
 
 def refused(

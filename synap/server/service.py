@@ -2,9 +2,8 @@
 
 from collections.abc import AsyncGenerator, Callable, Iterator
 from datetime import UTC, datetime
-from functools import partial
 from time import monotonic
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import trio
 
@@ -15,6 +14,7 @@ from synap.errors import NotReadyError
 from synap.protocol.http.info import Info
 from synap.protocol.http.message import Stream
 from synap.protocol.http.service import (
+    Begun,
     Exposition,
     Health,
     Operations,
@@ -26,7 +26,7 @@ from synap.protocol.http.service import (
 )
 from synap.server.info import gather
 from synap.server.metrics import exposition, resident_bytes
-from synap.store import Reader, SlowCommand, SnapshotInfo, Store
+from synap.store import Pending, Reader, SlowCommand, SnapshotInfo, Store
 from synap.tally import Count, Distribution
 from synap.telemetry import Metrics
 
@@ -78,10 +78,14 @@ class StoreService:
         """See ``Service``."""
         return self._loaded_store().look(query)
 
-    def begin(self, command: Write[R], on_done: Callable[[Callable[[], R]], None]) -> None:
+    def begin(self, command: Write[R], on_done: Callable[[Begun[R]], None]) -> None:
         """See ``Service``."""
-        store = self._loaded_store()
-        store.begin(command, lambda pending: on_done(partial(store.finish, pending)))
+        self._loaded_store().begin(command, on_done)
+
+    def result(self, begun: Begun[R]) -> R:
+        """See ``Service``."""
+        # Nobody else makes any.
+        return self._loaded_store().finish(cast("Pending[R]", begun))
 
     async def take_snapshot(self) -> Snapshot:
         """See ``Service``."""
@@ -169,7 +173,7 @@ class StoreService:
             observed = count, self._metrics.http_request_seconds.labels(method, route)
             self._observed[method, route, status] = observed
         count, seconds = observed
-        count.inc()
+        count.value += 1
         seconds.observe(duration_s)
 
     def _loaded_store(self) -> Store:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 import httpx
 import pytest
@@ -28,6 +28,7 @@ from synap.protocol.http import Headers
 from synap.protocol.http.info import Info
 from synap.protocol.http.message import Stream
 from synap.protocol.http.service import (
+    Begun,
     Exposition,
     Follower,
     Health,
@@ -46,6 +47,13 @@ JSON = (b"content-type", b"application/json")
 Observed = tuple[str, str, int]
 
 
+class DictBegun(Generic[R]):
+    """A write that is done already, or will be when it is asked for."""
+
+    def __init__(self, command: Write[R]) -> None:
+        self.command = command
+
+
 class DictService:
     """Answers Set, Get and Delete from a dict, unless it was told to fail."""
 
@@ -61,8 +69,11 @@ class DictService:
     def look(self, query: Query[R]) -> R:
         return self._done(query)
 
-    def begin(self, command: Write[R], on_done: Callable[[Callable[[], R]], None]) -> None:
-        on_done(partial(self._done, command))
+    def begin(self, command: Write[R], on_done: Callable[[Begun[R]], None]) -> None:
+        on_done(DictBegun(command))
+
+    def result(self, begun: Begun[R]) -> R:
+        return self._done(begun.command)
 
     def _done(self, command: Command[R]) -> R:
         if self.fails_with is not None:

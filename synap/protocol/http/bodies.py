@@ -65,6 +65,14 @@ class SetBody(msgspec.Struct, frozen=True):
     if_version: Version | UnsetType = UNSET
 
 
+class PlainSetBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """What a ``SetBody`` mostly is: no options, and a time of whole seconds. Whatever else it is, it is not this."""
+
+    key: str
+    value: Raw
+    ttl: Annotated[int, Meta(ge=1, le=999_999_999)] | UnsetType = UNSET
+
+
 class PairBody(msgspec.Struct, frozen=True):
     """One of the pairs of a batch write."""
 

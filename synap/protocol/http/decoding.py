@@ -1,7 +1,9 @@
 """The bodies of requests: how bytes become the shapes of ``bodies``, and what is said where they do not."""
 
 import re
-from typing import TypeVar
+from collections.abc import Hashable
+from functools import cache
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -47,11 +49,27 @@ def decode(request: Request, shape: type[Body]) -> Body:
     Raises ``UnsupportedMediaTypeError``, ``MalformedRequestError`` or ``WrongShapeError``.
     """
     check_json(request)
-    if not request.body:
+    return decode_text(request.body, shape)
+
+
+def decode_text(body: bytes, shape: type[Body]) -> Body:
+    """As ``decode``, of a body that is declared as JSON."""
+    if not body:
         raise MalformedRequestError("a JSON body is needed", field="body")
     # Raw parts are checked as JSON but not as UTF-8, so that comes first.
-    check_text(request.body)
-    return decode_json(request.body, shape)
+    check_text(body)
+    return decode_json(body, shape)
+
+
+def decode_plain(body: bytes, shape: type[Body]) -> Body | None:
+    """As ``decode_text``, where the body is of this shape; None where something is wrong with it, whatever it is."""
+    try:
+        # Raw parts are checked as JSON but not as UTF-8.
+        body.decode()
+        decoded: Body = _decoder(shape).decode(body)  # type: ignore[arg-type]  # a type is hashable
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return decoded
 
 
 def decode_json(text: bytes, shape: type[Body], whole: str = "body") -> Body:
@@ -60,13 +78,20 @@ def decode_json(text: bytes, shape: type[Body], whole: str = "body") -> Body:
     Raises ``MalformedRequestError`` or ``WrongShapeError``.
     """
     try:
-        return msgspec.json.decode(text, type=shape)
+        decoded: Body = _decoder(shape).decode(text)  # type: ignore[arg-type]  # a type is hashable
     except msgspec.ValidationError as cause:
         raise _wrong_shape(str(cause), whole) from cause
     except msgspec.DecodeError as cause:
         raise MalformedRequestError(_why_malformed(str(cause)), field="body") from cause
     except RecursionError as cause:
         raise MalformedRequestError("the body is nested too deeply", field="body") from cause
+    return decoded
+
+
+@cache
+def _decoder(shape: Hashable) -> msgspec.json.Decoder[Any]:
+    """What decodes a shape. Made once, because that takes longer than to decode."""
+    return msgspec.json.Decoder(shape)
 
 
 def check_text(body: bytes) -> None:

@@ -64,6 +64,11 @@ def may_read_all(grant: Grant) -> bool:
     return grant.role >= Role.READER and not grant.prefixes
 
 
+def may_write_all(grant: Grant) -> bool:
+    """Whether the grant allows any write of single keys, whichever they are."""
+    return grant.role >= Role.WRITER and not grant.prefixes
+
+
 def _check_prefixes(prefixes: Beginnings, beginnings: Beginnings) -> None:
     for beginning in beginnings:
         if not beginning:

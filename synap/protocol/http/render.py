@@ -35,12 +35,13 @@ _NO_SNIFF = (b"x-content-type-options", b"nosniff")
 _NO_CONTENT = 204
 _NOT_MODIFIED = 304
 
-_encode = msgspec.json.Encoder().encode
+json_text = msgspec.json.Encoder().encode
+"""What msgspec makes of a body."""
 
 
 def json_response(body: object, *, status: int = 200, extra: Headers = ()) -> Response:
     """A response with a body that msgspec encodes."""
-    return Response(status, ((b"content-type", JSON), _NO_STORE, *extra), _encode(body))
+    return Response(status, ((b"content-type", JSON), _NO_STORE, *extra), json_text(body))
 
 
 def text_response(body: bytes, content_type: str) -> Response:

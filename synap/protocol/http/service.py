@@ -134,6 +134,12 @@ class Follower(Protocol):
 # --- the service -----------------------------------------------------------------------------------------
 
 
+class Begun(Protocol[R]):
+    """A write that was begun. Only the service that began it knows more of it."""
+
+    command: Write[R]
+
+
 class Service(Protocol):
     """Whoever answers. Only the coroutines may wait; the rest read what is in memory."""
 
@@ -149,11 +155,15 @@ class Service(Protocol):
         """Carry out a query that is no ``Walk``, as ``execute`` does, at once."""
         ...
 
-    def begin(self, command: Write[R], on_done: Callable[[Callable[[], R]], None]) -> None:
+    def begin(self, command: Write[R], on_done: Callable[[Begun[R]], None]) -> None:
         """Carry out a write, as ``execute`` does, for who does not wait; raises where it is not even taken.
 
-        ``on_done`` is called once with what gives the result or raises. It must not raise itself, and not take long.
+        ``on_done`` is called once, with what ``result`` needs. It must not raise, and not take long.
         """
+        ...
+
+    def result(self, begun: Begun[R]) -> R:
+        """The result of a write that was begun, and is done. To be asked for once; raises as ``execute``."""
         ...
 
     async def take_snapshot(self) -> Snapshot:

@@ -10,7 +10,7 @@ import re
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 import msgspec
-from msgspec import Raw, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from synap.errors import InvalidParameterError, InvalidTtlError, WrongShapeError
 
@@ -80,7 +80,7 @@ def of_json(number: Raw, field: str, unit_ms: int = 1000) -> int:
 
 def of_field(number: Raw | UnsetType, field: str) -> int | None:
     """The milliseconds that a field in seconds says, more than 0; None where the body does not have it."""
-    return None if isinstance(number, UnsetType) else not_zero(of_json(number, field), field)
+    return None if number is UNSET else not_zero(of_json(number, field), field)
 
 
 def of_text(text: str, field: str) -> int:

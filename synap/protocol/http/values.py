@@ -22,6 +22,8 @@ from synap.results import Found
 
 NULL = msgspec.Raw(b"null")
 
+_decode_text = msgspec.json.Decoder(str).decode
+
 
 def from_json(raw: msgspec.Raw) -> tuple[Kind, bytes]:
     """The kind and the bytes to store for the JSON text of a value, which is valid (see ``bodies.decode``)."""
@@ -29,7 +31,7 @@ def from_json(raw: msgspec.Raw) -> tuple[Kind, bytes]:
     if text.startswith(b'"'):
         # Without a backslash, what stands between the quotes is what is meant, character for character.
         plain = b"\\" not in text
-        return Kind.TEXT, text[1:-1] if plain else msgspec.json.decode(text, type=str).encode()
+        return Kind.TEXT, text[1:-1] if plain else _decode_text(text).encode()
     return Kind.JSON, text
 
 

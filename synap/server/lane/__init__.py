@@ -9,7 +9,9 @@ door.
 ============  ==============================================================================
 ``framing``   bytes to requests, and when to hand over; sans-IO
 ``answering`` what becomes of a request: a response at once, or later, or not here
+``beliefs``   what is believed of requests with the same header fields, for a second at most
 ``reads``     the one request that outnumbers all others, in one go
+``writes``    the most frequent change, in two: as it comes, and as it is durable
 ``rendering`` responses to bytes; sans-IO
 ``passage``   one connection: reading, answering in order, sending
 ``patience``  how long a connection may take for what; one watch over all of them

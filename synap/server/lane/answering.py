@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from enum import Enum
 from functools import partial
 from time import perf_counter
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 import trio
@@ -18,10 +18,15 @@ import trio
 from synap.commands import Walk, Write
 from synap.protocol.http import Request, Response, finish
 from synap.protocol.http.router import Call
-from synap.protocol.http.service import Errand
+from synap.protocol.http.service import Begun, Errand
 from synap.server.exchange import UNMATCHED, Admitted, Exchange, Head, log_unforeseen
+from synap.server.lane import reads, writes
+from synap.server.lane.beliefs import Belief, Beliefs
 from synap.server.lane.framing import Framed
-from synap.server.lane.reads import ROUTE, Reads, Seat
+from synap.server.lane.patience import Patience
+from synap.server.lane.reads import Reads
+from synap.server.lane.rendering import Renderer
+from synap.server.lane.writes import Writes
 
 FINISH_INLINE_MAX_BYTES = 64 * 1024
 """A larger body takes more than a millisecond to compress, so that is done in a thread."""
@@ -38,6 +43,8 @@ class Fate(Enum):
     """Something went wrong that nobody foresaw, and that is logged; the connection ends."""
 
 
+LATER = Fate.LATER
+
 Answer: TypeAlias = Response | bytes | Fate
 """A response, also as the bytes that it comes to, where more requests may follow on the connection."""
 
@@ -51,44 +58,74 @@ Soon: TypeAlias = Callable[[Callable[[], None]], None]
 """Has something called soon, but not at once."""
 
 
+Respond: TypeAlias = Callable[[Begun[Any]], Response | bytes]
+"""Makes the answer to a write that is done. Of what it is the result, is forgotten: all of them go the same way."""
+
+
 class _Asked(msgspec.Struct, frozen=True):
     """A request on its way to its answer."""
 
     framed: Framed
-    seat: Seat
+    address: str
     answered: Answered
     started_s: float
 
     def head(self) -> Head:
         """What stands before the body."""
-        return Head(self.framed.method, self.framed.path, self.framed.headers, self.seat.address)
+        framed = self.framed
+        return Head(framed.method, framed.path, framed.fields.headers, self.address)
 
     def whole(self) -> Request:
         """All of it."""
         framed = self.framed
-        return Request(framed.method, framed.path, framed.query, framed.headers, framed.body)
+        return Request(framed.method, framed.path, framed.query, framed.fields.headers, framed.body)
 
 
 class Answering:
     """Answers what comes through the lane; ``start`` and ``soon`` are for what cannot be answered at once."""
 
-    def __init__(self, exchange: Exchange, reads: Reads, start: Start, soon: Soon) -> None:
+    def __init__(self, exchange: Exchange, renderer: Renderer, patience: Patience, start: Start, soon: Soon) -> None:
         self._exchange = exchange
-        self._reads = reads
+        self._beliefs = Beliefs(exchange, patience)
+        self._reads = Reads(exchange, renderer)
+        self._writes = Writes(exchange, renderer)
         self._start = start
         self._soon = soon
+        self._stopped = False
 
-    def answer(self, framed: Framed, seat: Seat, answered: Answered) -> Answer:
+    def stop(self) -> None:
+        """From now on each request may be the last of its connection, and is answered the long way."""
+        self._stopped = True
+        self._writes.stop()
+
+    def answer(self, framed: Framed, address: str, answered: Answered) -> Answer:
         """What becomes of a request; where that is ``Fate.LATER``, ``answered`` is called once."""
-        read = self._reads.answer(framed, seat)
-        if isinstance(read, bytes):
-            return read
-        asked = _Asked(framed, seat, answered, perf_counter())
-        if read is not None:
-            return self._finished_somewhere(asked, ROUTE, read)
+        asked = _Asked(framed, address, answered, perf_counter())
+        if not (framed.fields.closes or self._stopped):
+            belief = self._beliefs.of(framed.fields, address)
+            quick = None if belief is None else self._answer_quickly(asked, belief)
+            if quick is not None:
+                return quick
+        return self._answer(asked)
+
+    def _answer_quickly(self, asked: _Asked, belief: Belief) -> Answer | None:
+        """Answer the most frequent requests; None for the long way."""
+        framed = asked.framed
+        if framed.method == "GET":
+            read = self._reads.answer(framed, belief)
+            return self._finished_somewhere(asked, reads.ROUTE, read) if isinstance(read, Response) else read
+        body = self._writes.body_of(framed, belief)
+        if body is None:
+            return None
+        respond = partial(self._writes.respond, body.key, belief)
+        refusal = self._writes.begin(body, partial(self._done, asked, writes.ROUTE, respond))
+        return LATER if refusal is None else self._finished(asked, writes.ROUTE, refusal)
+
+    def _answer(self, asked: _Asked) -> Answer:
+        """Answer the long way."""
         entered = self._exchange.enter_at_once(asked.head())
         if isinstance(entered, Admitted):
-            self._reads.believe(seat, framed, entered)
+            self._beliefs.note(asked.framed.fields, asked.address, entered.grant)
             return self._carry_out(asked, entered)
         if entered is not None:
             return self._finished(asked, entered.route, entered.response)
@@ -128,22 +165,27 @@ class Answering:
         return self._finished(asked, route, response)
 
     def _write(self, asked: _Asked, admitted: Admitted, request: Request, call: Call) -> Answer:
-        refusal = self._exchange.begin(
-            admitted,
-            request,
-            call,
-            lambda respond: self._soon(partial(self._give, asked, admitted.route, respond)),
-        )
-        return Fate.LATER if refusal is None else self._finished(asked, admitted.route, refusal)
+        respond = partial(self._exchange.respond, admitted, request, call)
+        done = partial(self._done, asked, admitted.route, respond)
+        refusal = self._exchange.begin(admitted, request, call, done)
+        return LATER if refusal is None else self._finished(asked, admitted.route, refusal)
 
-    def _give(self, asked: _Asked, route: str, respond: Callable[[], Response]) -> None:
+    def _done(self, asked: _Asked, route: str, respond: Respond, begun: Begun[Any]) -> None:
+        """A write is done; this is called from the middle of a commit."""
+        self._soon(partial(self._give, asked, route, respond, begun))
+
+    def _give(self, asked: _Asked, route: str, respond: Respond, begun: Begun[Any]) -> None:
         """Answer a write, whose outcome is there."""
         try:
-            response = respond()
-            if len(response.body) > FINISH_INLINE_MAX_BYTES:
+            response = respond(begun)
+            if isinstance(response, bytes):
+                answer: Answer = response
+                self._exchange.service.observe(asked.framed.method, route, 200, perf_counter() - asked.started_s)
+            elif len(response.body) > FINISH_INLINE_MAX_BYTES:
                 self._later(asked, partial(self._finish_in_thread, asked, route, response))
                 return
-            answer: Answer = self._finished(asked, route, response)
+            else:
+                answer = self._finished(asked, route, response)
         except Exception as error:  # noqa: BLE001  # one request must not end the others
             log_unforeseen(error, route)
             answer = Fate.FAILED
@@ -162,11 +204,11 @@ class Answering:
             except Exception as error:  # noqa: BLE001  # as above
                 log_unforeseen(error, UNMATCHED)
                 answer = Fate.FAILED
-            if answer is not Fate.LATER:
+            if answer is not LATER:
                 asked.answered(answer)
 
         self._start(wait)
-        return Fate.LATER
+        return LATER
 
     async def _finish_in_thread(self, asked: _Asked, route: str, response: Response) -> Answer:
         if len(response.body) > FINISH_INLINE_MAX_BYTES:
@@ -178,7 +220,7 @@ class Answering:
         return self._counted(asked, route, self._dressed(asked, response))
 
     def _dressed(self, asked: _Asked, response: Response) -> Response:
-        headers = asked.framed.headers
+        headers = asked.framed.fields.headers
         return finish(asked.framed.method, headers, self._exchange.expose(headers, response))
 
     def _counted(self, asked: _Asked, route: str, response: Response) -> Response:

@@ -19,16 +19,18 @@ import trio
 
 from synap.server.exchange import Exchange
 from synap.server.lane.answering import Answering
-from synap.server.lane.framing import BODY_MAX_BYTES
+from synap.server.lane.framing import BODY_MAX_BYTES, KnownFields
 from synap.server.lane.passage import Passage
 from synap.server.lane.patience import Patience
-from synap.server.lane.reads import Reads
 from synap.server.lane.rendering import Renderer
 from synap.tasks import open_tasks
 
-TURN_MAX_CONNECTIONS = 64
-"""Served in one turn. With a request or two each, other tasks wait a few milliseconds; where all of them send whole
-rounds ahead (``passage.ROUND_MAX_REQUESTS``), some 10 to 25."""
+TURN_MAX_CONNECTIONS = 128
+"""Served in one turn. The more writes come in one, the fewer commits they take. With a request or two each, other tasks
+wait a few milliseconds; where all of them send whole rounds ahead (``passage.ROUND_MAX_REQUESTS``), some 10 to 25."""
+
+FORGET_EVERY_S = 60.0
+"""Header fields may hold passwords and keys, so they are not kept in memory for long after their client has left."""
 
 
 class Lane:
@@ -37,8 +39,8 @@ class Lane:
     def __init__(self, exchange: Exchange, now_s: Callable[[], float], body_max_bytes: int = BODY_MAX_BYTES) -> None:
         self.renderer = Renderer(now_s)
         self.patience = Patience()
-        self._reads = Reads(exchange, self.renderer, self.patience)
-        self.answering = Answering(exchange, self._reads, self._start, self._soon)
+        self.known = KnownFields()
+        self.answering = Answering(exchange, self.renderer, self.patience, self._start, self._soon)
         self.stopping = False
         self._body_max_bytes = min(body_max_bytes, BODY_MAX_BYTES)
         self._epoll = select.epoll()
@@ -53,6 +55,7 @@ class Lane:
             async with open_tasks() as self._tasks:
                 self._tasks.start_soon(self.patience.run)
                 self._tasks.start_soon(self._act)
+                self._tasks.start_soon(self._forget)
                 while True:
                     await trio.lowlevel.wait_readable(self._epoll)
                     for number, _ in self._epoll.poll(0, TURN_MAX_CONNECTIONS):
@@ -81,7 +84,7 @@ class Lane:
     def stop(self) -> None:
         """Let each connection end with the answer to what it has begun to ask; who asks nothing ends at once."""
         self.stopping = True
-        self._reads.stop()
+        self.answering.stop()
         for passage in tuple(self._passages.values()):
             passage.stop()
 
@@ -123,3 +126,8 @@ class Lane:
                 self._acts.popleft()()
             if not self._acts:
                 self._acts_came = trio.Event()
+
+    async def _forget(self) -> None:
+        while True:
+            await trio.sleep(FORGET_EVERY_S)
+            self.known.forget()

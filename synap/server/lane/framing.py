@@ -9,8 +9,8 @@ this server. So the lane takes only what leaves no room for that, and hands over
   another framing or for a word in between (Transfer-Encoding, Upgrade, Expect, Connection beyond keep-alive and close);
 * heads and bodies of a size that one connection may hold while it waits for the rest.
 
-A client sends the same header fields again and again. So what llhttp found in them is kept, and where the next request
-on the connection has the very same bytes behind its first line, only that line is looked at.
+Clients send the same header fields again and again. So what llhttp found in them is kept (``KnownFields``, which all
+connections share), and where a request has the very same bytes behind its first line, only that line is looked at.
 
 ``next`` gives a request once all of it has come. It stays in ``unread`` until ``take`` says that it will be answered
 here, so whoever looks at a request first and then does not want it can still hand it over whole.
@@ -29,6 +29,15 @@ HEAD_MAX_BYTES = 16 * 1024
 
 BODY_MAX_BYTES = 64 * 1024
 """A session is far smaller."""
+
+KNOWN_MAX = 4096
+"""So many header fields are kept: of a few hundred clients, with all lengths that their bodies have."""
+
+KNOWN_MAX_BYTES = 1024
+"""Longer ones are read each time, so that what is kept stays below some 30 MiB, whatever is sent."""
+
+KNOWN_MAX_FIELDS = 32
+"""As well. Each field takes some 150 bytes as an object, so that short ones are far larger than they are written."""
 
 _METHODS = {method.encode(): method for method in ("GET", "HEAD", "POST", "PUT", "DELETE")}
 _BEGINNINGS = tuple(method + b" /" for method in _METHODS)
@@ -53,39 +62,77 @@ class Step(Enum):
     """This and all that follows is for the other door."""
 
 
+# Looked up once: at each use, that would take longer in Python 3.11 than what is done with them.
+MORE, HAND_OVER = Step
+
+
+class Fields:
+    """What the header fields say: all of them, how long the body is, and whether the client closes behind it.
+
+    ``lasting`` ones are the same object whenever they come again, so that whoever finds something out about them may
+    keep it under them.
+    """
+
+    __slots__ = ("body_bytes", "closes", "headers", "lasting")
+
+    def __init__(self, headers: Headers, body_bytes: int = 0, *, closes: bool = False, lasting: bool = False) -> None:
+        self.headers = headers
+        self.body_bytes = body_bytes
+        self.closes = closes
+        self.lasting = lasting
+
+
 class Framed(msgspec.Struct, frozen=True, gc=False):
-    """A request. ``path`` and ``query`` are as they came; after one that ``closes`` the client expects the end."""
+    """A request. ``path`` and ``query`` are as they came."""
 
     method: str
     path: bytes
     query: bytes
-    headers: Headers
+    fields: Fields
     body: bytes
-    closes: bool
 
 
-class _Fields(msgspec.Struct, frozen=True, gc=False):
-    """What the header fields say: all of them, how long the body is, and whether the connection closes."""
+class KnownFields:
+    """Header fields that came before, by their bytes. Which connection they came on says nothing of what they mean."""
 
-    headers: Headers
-    body_bytes: int
-    closes: bool
+    def __init__(self) -> None:
+        self._by_bytes: dict[bytes, Fields] = {}
+
+    def of(self, buffer: bytes, line_end: int, end: int) -> Fields:
+        """The header fields of the head up to ``end``, whose first line is known to be good and ends at ``line_end``.
+
+        Raises ``UnfitError`` where they are not for the lane.
+        """
+        block = buffer[line_end:end]
+        found = self._by_bytes.get(block)
+        if found is None:
+            lasting = len(block) <= KNOWN_MAX_BYTES and block.count(_LINE_END) <= KNOWN_MAX_FIELDS + 2
+            found = _read_fields(buffer[:end], lasting=lasting)
+            if lasting:
+                if len(self._by_bytes) >= KNOWN_MAX:
+                    self._by_bytes.clear()
+                self._by_bytes[block] = found
+        return found
+
+    def forget(self) -> None:
+        """Let all of them go."""
+        self._by_bytes.clear()
 
 
-class _UnfitError(Exception):
-    """The head is not one that the lane takes."""
+class UnfitError(Exception):
+    """The header fields are not such as the lane takes."""
 
 
 class Framer:
-    """The requests of one connection."""
+    """The requests of one connection; ``known`` is what the lane keeps of header fields."""
 
-    def __init__(self, body_max_bytes: int = BODY_MAX_BYTES) -> None:
+    def __init__(self, known: KnownFields, body_max_bytes: int = BODY_MAX_BYTES) -> None:
+        self._known = known
         self._body_max_bytes = body_max_bytes
         self._buffer = b""
         self._head_end = self._end = 0
-        self._method = self._target = b""
-        self._fields_bytes = b""
-        self._fields = _Fields((), 0, closes=False)
+        self._method, self._target = "", b""
+        self._fields = Fields(())
         self._framed: Framed | None = None
 
     @property
@@ -103,16 +150,15 @@ class Framer:
             return self._framed
         if not self._head_end:
             if not self._buffer:
-                return Step.MORE
+                return MORE
             step = self._read_head()
             if step is not None:
                 return step
         if len(self._buffer) < self._end:
-            return Step.MORE
+            return MORE
         path, _, query = self._target.partition(b"?")
-        fields = self._fields
         body = self._buffer[self._head_end : self._end]
-        self._framed = Framed(_METHODS[self._method], path, query, fields.headers, body, fields.closes)
+        self._framed = Framed(self._method, path, query, self._fields, body)
         return self._framed
 
     def take(self) -> None:
@@ -127,23 +173,21 @@ class Framer:
         line_end = buffer.find(_LINE_END)
         end = buffer.find(_HEAD_END, line_end) if line_end >= 0 else -1
         if end < 0:
-            return Step.MORE if _may_become_a_head(buffer) else Step.HAND_OVER
+            return MORE if _may_become_a_head(buffer) else HAND_OVER
         end += len(_HEAD_END)
         line = _REQUEST_LINE.fullmatch(buffer, 0, line_end)
         if line is None or end > HEAD_MAX_BYTES:
-            return Step.HAND_OVER
-        fields_bytes = buffer[line_end:end]
-        if fields_bytes != self._fields_bytes:
-            try:
-                self._fields = _read_fields(buffer[:end])
-            except (_UnfitError, httptools.HttpParserError, httptools.HttpParserUpgrade):
-                return Step.HAND_OVER
-            if self._fields.body_bytes > self._body_max_bytes:
-                return Step.HAND_OVER
-            self._fields_bytes = fields_bytes
-        self._method, self._target = line.groups()
+            return HAND_OVER
+        try:
+            fields = self._known.of(buffer, line_end, end)
+        except UnfitError:
+            return HAND_OVER
+        if fields.body_bytes > self._body_max_bytes:
+            return HAND_OVER
+        method, self._target = line.groups()
+        self._method, self._fields = _METHODS[method], fields
         self._head_end = end
-        self._end = end + self._fields.body_bytes
+        self._end = end + fields.body_bytes
         return None
 
 
@@ -158,35 +202,38 @@ class _Collector:
         self.headers.append((name.lower(), value.rstrip(b" \t")))
 
 
-def _read_fields(head: bytes) -> _Fields:
-    """The header fields of a head. Raises ``_UnfitError`` or what the parser raises where they are not for the lane."""
+def _read_fields(head: bytes, *, lasting: bool) -> Fields:
+    """The header fields of a head. Raises ``UnfitError`` where they are not for the lane."""
     if not _is_plain(head):
-        raise _UnfitError
+        raise UnfitError
     collector = _Collector()
-    httptools.HttpRequestParser(collector).feed_data(head)
+    try:
+        httptools.HttpRequestParser(collector).feed_data(head)
+    except (httptools.HttpParserError, httptools.HttpParserUpgrade) as cause:
+        raise UnfitError from cause
     headers = tuple(collector.headers)
     names = [name for name, _ in headers]
     if names.count(b"host") != 1 or names.count(b"content-length") > 1 or not _FOR_THE_OTHER_DOOR.isdisjoint(names):
-        raise _UnfitError
+        raise UnfitError
     body_bytes, closes = 0, False
     for name, value in headers:
         if name == b"content-length":
             body_bytes = _body_bytes(value)
         elif name == b"connection":
             closes = _closes(value) or closes
-    return _Fields(headers, body_bytes, closes)
+    return Fields(headers, body_bytes, closes=closes, lasting=lasting)
 
 
 def _body_bytes(content_length: bytes) -> int:
     if _LENGTH.fullmatch(content_length) is None:
-        raise _UnfitError
+        raise UnfitError
     return int(content_length)
 
 
 def _closes(connection: bytes) -> bool:
     tokens = {token.strip() for token in connection.lower().split(b",")}
     if not tokens - {b"close"} <= _KEEP:
-        raise _UnfitError
+        raise UnfitError
     return b"close" in tokens
 
 

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from email.utils import formatdate
 
 from synap.protocol.http import Response
+from synap.protocol.http.render import json_response
 
 _STATUS_LINES = {status: b"HTTP/1.1 %d \r\n" % status for status in range(200, 600)}
 _LAST = b"Connection: close\r\n"
+_JSON_HEAD = _STATUS_LINES[200] + b"".join(b"%b: %b\r\n" % field for field in json_response(None).headers)
 
 
 class Renderer:
@@ -25,6 +27,14 @@ class Renderer:
         fields = b"".join([b"%b: %b\r\n" % field for field in response.headers])
         last = _LAST if closes else b""
         return b"".join((_STATUS_LINES[response.status], fields, self.date_line(), last, b"\r\n", response.body))
+
+    def render_json(self, tag: bytes, extra: bytes, body: bytes) -> bytes:
+        """As ``render``, of a ``json_response`` that is not the last, and too short to be compressed.
+
+        ``tag`` and ``extra`` are lines that it has besides, before and after it was exposed to a page.
+        """
+        length = b"content-length: %d\r\n" % len(body)
+        return b"".join((_JSON_HEAD, tag, extra, length, self.date_line(), b"\r\n", body))
 
     def date_line(self) -> bytes:
         """The field that says what time it is."""

@@ -4,8 +4,8 @@ import pytest
 from msgspec import Raw
 
 from synap.errors import MalformedRequestError, WrongShapeError
-from synap.protocol.http.bodies import KeysBody, PairsBody, SetBody
-from synap.protocol.http.decoding import check_text, decode
+from synap.protocol.http.bodies import KeysBody, PairsBody, PlainSetBody, SetBody
+from synap.protocol.http.decoding import check_text, decode, decode_plain, decode_text
 
 from .support import request
 
@@ -126,3 +126,44 @@ def test_a_body_that_is_no_json_can_be_text() -> None:
     check_text("ü".encode())
     with pytest.raises(MalformedRequestError, match="not UTF-8 at byte 1"):
         check_text(b"a\xff")
+
+
+# --- where the declaration was looked at already ---------------------------------------------------------
+
+
+def test_a_body_that_is_declared_as_json() -> None:
+    assert decode_text(VALID, SetBody) == set_body(VALID)
+    for body, error in (
+        (b"", MalformedRequestError),
+        (b'{"key":"\xff"}', MalformedRequestError),
+        (b"{}", WrongShapeError),
+    ):
+        with pytest.raises(error):
+            decode_text(body, SetBody)
+
+
+def test_a_body_that_is_plain() -> None:
+    body = decode_plain(b' {"value": {"b": 1.10} ,"key":"Zo\\u00eb","ttl":60} ', PlainSetBody)
+    assert body is not None
+    assert (body.key, bytes(body.value), body.ttl) == ("Zoë", b'{"b": 1.10}', 60)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"key":"a"}',
+        b'{"key":"a","value":1,"nx":false}',
+        b'{"key":"a","value":1,"ttl":0}',
+        b'{"key":"a","value":1,"ttl":1.5}',
+        b'{"key":"a","value":1,"ttl":1000000000}',
+        b'{"key":"a","value":"\xff"}',
+        b'{"key":"\\ud800","value":1}',
+        b'{"key":"a","value":' + b"[" * 100_000,
+    ],
+    ids=lambda body: ascii(body[:40]),
+)
+def test_a_body_that_is_not_plain(body: bytes) -> None:
+    assert decode_plain(body, PlainSetBody) is None

@@ -2,13 +2,14 @@
 
 import json
 import re
+from collections.abc import Hashable
 
 import msgspec
 import pytest
 
 from synap.commands import Write
 from synap.errors import InvalidParameterError
-from synap.protocol.http import Call, Request, find, query, tags
+from synap.protocol.http import Call, Request, decoding, find, query, tags
 from synap.protocol.http.openapi.example import example_of
 from synap.protocol.http.precondition import IF_MATCH
 from synap.protocol.http.router import Route
@@ -85,15 +86,15 @@ def test_the_parameters_that_are_read_are_those_that_are_described(
 
 @each
 def test_the_shape_of_the_body_is_the_one_that_is_described(route: Route, monkeypatch: pytest.MonkeyPatch) -> None:
-    shapes: list[object] = []
-    decode = msgspec.json.decode
+    shapes: list[Hashable] = []
+    decoder = decoding._decoder
 
-    def watched(body: bytes, **how: object) -> object:
-        shapes.append(how.get("type"))
-        return decode(body, **how)  # type: ignore[call-overload]
+    def watched(shape: Hashable) -> object:
+        shapes.append(shape)
+        return decoder(shape)
 
     request = request_of(route)
-    monkeypatch.setattr(msgspec.json, "decode", watched)
+    monkeypatch.setattr(decoding, "_decoder", watched)
     call_of(request)
     body = route.endpoint.description.body
     if body is None or body.contents[0].media_type != "application/json":

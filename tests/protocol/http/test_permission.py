@@ -8,7 +8,16 @@ from synap import commands
 from synap.commands import Command, Kind, Pair, Write
 from synap.errors import NotPermittedError
 from synap.glob import compile_glob
-from synap.protocol.http.permission import ANYBODY, NOBODY, PUBLIC_PATTERNS, TOUCHED, Grant, check
+from synap.protocol.http.permission import (
+    ANYBODY,
+    NOBODY,
+    PUBLIC_PATTERNS,
+    TOUCHED,
+    Grant,
+    check,
+    may_read_all,
+    may_write_all,
+)
 from synap.protocol.http.router import Route
 from synap.protocol.http.routes import ROUTES
 from synap.protocol.http.service import Errand, Question, Role, Service, Wish
@@ -177,6 +186,17 @@ def test_no_pattern_that_may_be_used_shows_other_keys(pattern: str, key: str) ->
     grant = Grant("g", Role.READER, (b"a:", b"p"))
     if compile_glob(pattern).fullmatch(key) and needs(grant, commands.Get(key.encode())):
         assert needs(grant, commands.Keys(pattern.encode(), 10)) == "prefix"
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("prefixes", [(), (b"app:",), (b"app:", b"tmp:")])
+def test_who_may_read_or_write_every_key(role: Role, prefixes: tuple[bytes, ...]) -> None:
+    """Where it is known of whoever asks, no key has to be looked at."""
+    grant, keys = Grant("g", role, prefixes), (b"app:1", b"tmp:1", b"1")
+    reads = [needs(grant, commands.Get(key)) for key in keys]
+    writes = [needs(grant, commands.Set(key=key, kind=Kind.TEXT, value=b"v")) for key in keys]
+    assert may_read_all(grant) == (reads == [None] * 3)
+    assert may_write_all(grant) == (writes == [None] * 3)
 
 
 def test_a_refusal_quotes_no_key() -> None:

@@ -7,6 +7,7 @@ from synap.commands import Command, Count, Query, Write
 from synap.protocol.http.info import Info
 from synap.protocol.http.message import Stream
 from synap.protocol.http.service import (
+    Begun,
     Errand,
     Exposition,
     Follower,
@@ -41,8 +42,11 @@ class Constant:
     def look(self, query: Query[R]) -> R:
         raise AssertionError(f"nobody asks {query} without waiting")
 
-    def begin(self, command: Write[R], on_done: Callable[[Callable[[], R]], None]) -> None:
+    def begin(self, command: Write[R], on_done: Callable[[Begun[R]], None]) -> None:
         raise AssertionError(f"nobody begins {command}", on_done)
+
+    def result(self, begun: Begun[R]) -> R:
+        raise AssertionError(f"nobody began {begun.command}")
 
     async def take_snapshot(self) -> Snapshot:
         return SNAPSHOT

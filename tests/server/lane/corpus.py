@@ -82,6 +82,82 @@ def errors() -> Iterator[bytes]:
     yield get(b"/health", b"cookie: " + b"c" * 65_536)
 
 
+def plain_sets() -> Iterator[bytes]:
+    """Writes of a value that are plain, whatever comes of them; the same again are answered in one go."""
+    long_key, day_s = "k" * 1000, 86_400
+    for body in (
+        {"key": "a", "value": 1},
+        {"key": "Zoë 🙂", "value": {"user": "Zoë", "n": [1.5, None]}},
+        {"key": "a", "value": ""},
+        {"key": "a", "value": 'quoted "\\ \0'},
+        {"key": long_key, "value": "x" * 5000},
+        {"key": "app:a", "value": 1, "ttl": day_s},
+        {"key": "app:a", "value": 1, "ttl": 3660 * day_s},
+        {"key": "", "value": 1},
+    ):
+        yield post(b"/kv/set", body)
+        yield post(b"/kv/set", body, ORIGIN)
+    for field in (
+        b"accept-encoding: gzip",
+        b"accept-encoding: identity",
+        b"content-encoding: identity",
+        b"sec-fetch-site: same-origin",
+        b"origin: http://synap",
+        b"connection: keep-alive",
+        b"if-modified-since: Thu, 01 Jan 1970 00:00:00 GMT",
+    ):
+        yield post(b"/kv/set", {"key": long_key, "value": 1}, field)
+    for media_type in (b"application/json; charset=utf-8", b"Application/JSON", b"application/json;charset=us-ascii"):
+        yield request(b"POST", b"/kv/set", b"content-type: " + media_type, body=b'{"key":"a","value":1}')
+
+
+def sets() -> Iterator[bytes]:
+    """Those, and others that look like them."""
+    yield from plain_sets()
+    plain, day_s = {"key": "a", "value": 1}, 86_400
+    for more in (
+        {"get": True},
+        {"get": False},
+        {"other": 1},
+        {"nx": True},
+        {"xx": True},
+        {"keepttl": True},
+        {"ttl": day_s + 0.5},
+        {"ttl": float(day_s)},
+        {"ttl": 0},
+        {"ttl": -1},
+        {"ttl": 10**9},
+        {"ttl": None},
+        {"ttl": str(day_s)},
+        {"expiry": {"type": "milliseconds", "value": 1000 * day_s}},
+        {"if_version": 0},
+        {"if_version": 2**40},
+        {"if_version": -1},
+        {"nx": True, "xx": True},
+    ):
+        yield post(b"/kv/set", {**plain, **more})
+    for body in (b"", b"nonsense", b"[]", b"{}", b'{"key":"a"}', b'{"key":"a","value":"\xff"}', b'{"key":1,"value":1}'):
+        yield post(b"/kv/set", body)
+    for field in (
+        b'if-match: "1"',
+        b"if-match: *",
+        b"if-none-match: *",
+        b'if-none-match: "1"',
+        b"content-encoding: gzip",
+        b"sec-fetch-site: cross-site",
+        STRANGER,
+        b"origin: null",
+    ):
+        yield post(b"/kv/set", plain, field)
+        yield get(b"/kv/get/a", field)
+    for media_type in (b"text/plain", b"application/json; charset=latin-1", b"application/x-www-form-urlencoded"):
+        yield request(b"POST", b"/kv/set", b"content-type: " + media_type, body=b'{"key":"a","value":1}')
+    yield post(b"/kv/set?a=b", plain)
+    yield post(b"/kv/%73et", plain)
+    for method in (b"PUT", b"DELETE", b"HEAD"):
+        yield SET.replace(b"POST", method)
+
+
 def answers() -> Iterator[bytes]:
     """What decides on the form of an answer: compression, conditions, media types, web pages of other origins."""
     text = "text " * 1000

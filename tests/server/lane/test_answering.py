@@ -20,9 +20,8 @@ from synap.server.authentication import Authentication
 from synap.server.exchange import Exchange
 from synap.server.lane import answering as answering_module
 from synap.server.lane.answering import FINISH_INLINE_MAX_BYTES, Answer, Answering, Fate
-from synap.server.lane.framing import Framed, Framer
+from synap.server.lane.framing import Framed, Framer, KnownFields
 from synap.server.lane.patience import Patience
-from synap.server.lane.reads import Reads, Seat
 from synap.server.lane.rendering import Renderer
 from synap.server.service import StoreService
 from synap.store import Store, open_memory_store
@@ -35,24 +34,37 @@ TOLD = "what a client sent"
 LONG = "x" * (2 * FINISH_INLINE_MAX_BYTES)
 
 
-def reads_of(exchange: Exchange) -> Reads:
-    return Reads(exchange, Renderer(lambda: 0.0), Patience())
-
-
 class Scene:
     """An ``Answering`` over a store in memory, which runs. ``soon`` is done as soon as something is waited for."""
 
-    def __init__(self, nursery: trio.Nursery, store: Store, authentication: Authentication | None = None) -> None:
+    def __init__(
+        self,
+        nursery: trio.Nursery,
+        store: Store,
+        authentication: Authentication | None = None,
+        *,
+        origins: frozenset[bytes] = frozenset(),
+        hosts: frozenset[str] | None = None,
+    ) -> None:
         self.store = store
         self.service = StoreService(Metrics())
+        self.patience = Patience()
+        self.renderer = Renderer(lambda: 0.0)
         self.service.attach(store, 0.0)
         self.tasks = 0
         self._nursery = nursery
         self._soon, self._to_do = trio.open_memory_channel[Callable[[], None]](100)
-        exchange = Exchange(self.service, authentication)
-        self.answering = Answering(exchange, reads_of(exchange), self._start, self._soon.send_nowait)
+        self._known = KnownFields()
+        self.answering = self._answering(Exchange(self.service, authentication, origins, hosts))
         nursery.start_soon(store.run)
         nursery.start_soon(self._act)
+
+    def _answering(self, exchange: Exchange) -> Answering:
+        return Answering(exchange, self.renderer, self.patience, self._start, self._soon.send_nowait)
+
+    def detach(self) -> None:
+        """Make the store one that is still loading."""
+        self.answering = self._answering(Exchange(StoreService(Metrics())))
 
     def _start(self, task: Callable[[], Awaitable[None]]) -> None:
         self.tasks += 1
@@ -61,6 +73,14 @@ class Scene:
     async def _act(self) -> None:
         async for act in self._to_do:
             act()
+
+    def framed(self, sent: bytes) -> Framed:
+        """A request of another connection each time."""
+        framer = Framer(self._known)
+        framer.receive(sent)
+        found = framer.next()
+        assert isinstance(found, Framed)
+        return found
 
     async def ask(self, sent: bytes) -> tuple[Answer, list[Answer]]:
         """What is said at once; and later, once."""
@@ -71,7 +91,7 @@ class Scene:
             later.append(answer)
             came.set()
 
-        at_once = self.answering.answer(framed(sent), Seat(HERE), answered)
+        at_once = self.answering.answer(self.framed(sent), HERE, answered)
         if at_once is Fate.LATER:
             with trio.fail_after(LIMIT_S):
                 await came.wait()
@@ -92,14 +112,6 @@ class Scene:
         (answer,) = answers
         assert isinstance(answer, Response)
         return answer
-
-
-def framed(sent: bytes) -> Framed:
-    framer = Framer(1_000_000)
-    framer.receive(sent)
-    found = framer.next()
-    assert isinstance(found, Framed)
-    return found
 
 
 def memory_store() -> Store:
@@ -192,8 +204,7 @@ async def test_what_is_refused_is_refused_at_once(scene: Scene, sent: bytes, sta
 
 
 async def test_before_there_is_a_store_everything_but_questions_is_refused(scene: Scene) -> None:
-    exchange = Exchange(StoreService(Metrics()))
-    scene.answering = Answering(exchange, reads_of(exchange), lambda _: None, lambda _: None)
+    scene.detach()
     for sent in (get_request("a"), set_request("a")):
         answer = await scene.at_once(sent)
         assert (answer.status, json.loads(answer.body)["outcome"]) == (503, "not_written")

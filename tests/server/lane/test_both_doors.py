@@ -24,6 +24,7 @@ from tests.contract.client import LIMIT_S, Client
 from tests.contract.conftest import make_settings, served
 from tests.server.lane import corpus
 from tests.server.lane.corpus import get, post, request
+from tests.server.lane.made import made_bodies
 
 LAST = get(b"/kv/get/last?", b"connection: close")
 """Sent behind every request. Where the connection is still there, it is answered, and ends it."""
@@ -125,6 +126,7 @@ KINDS = {
     "examples": corpus.examples,
     "errors": corpus.errors,
     "answers": corpus.answers,
+    "sets": corpus.sets,
     "strange": corpus.strange,
     "illegal": corpus.illegal,
     "smuggled": corpus.smuggled,
@@ -148,6 +150,14 @@ async def test_the_same_when_it_is_asked_again(tmp_path: Path, requests: Callabl
     """On one connection, where header fields are known already; but a deadline that stays is no event, to the ms."""
     async with doors(tmp_path, cors_origins=ORIGINS) as both:
         assert await both.differences(sent * 3 for sent in requests() if b"ttl" not in sent) == []
+
+
+async def test_sets_are_the_same_when_they_are_asked_again(tmp_path: Path) -> None:
+    """Each three times on one connection; that the lane answers the plain ones in one go then, has its own test."""
+    async with doors(tmp_path, cors_origins=ORIGINS) as both:
+        assert await both.differences(sent * 3 for sent in corpus.sets()) == []
+    async with doors(tmp_path) as both:
+        assert await both.differences(sent * 3 for sent in corpus.sets()) == []
 
 
 @pytest.mark.parametrize("requests", [corpus.illegal, corpus.smuggled, corpus.strange, corpus.pipelines])
@@ -188,10 +198,9 @@ CREDENTIALS = {
 }
 
 
-@pytest.mark.parametrize("credentials", CREDENTIALS.values(), ids=CREDENTIALS.keys())
-async def test_the_same_for_whoever_asks(tmp_path: Path, credentials: bytes) -> None:
+def accounts() -> AuthenticationSettings:
     password = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
-    authentication = AuthenticationSettings(
+    return AuthenticationSettings(
         enabled=True,
         users=(UserSettings("alice", password, "writer"),),
         api_keys=(
@@ -200,9 +209,35 @@ async def test_the_same_for_whoever_asks(tmp_path: Path, credentials: bytes) -> 
             ApiKeySettings("admin", "admin", key="admin-key"),
         ),
     )
+
+
+@pytest.mark.parametrize("credentials", CREDENTIALS.values(), ids=CREDENTIALS.keys())
+async def test_the_same_for_whoever_asks(tmp_path: Path, credentials: bytes) -> None:
     asked = [with_field(sent, credentials) for sent in (*corpus.examples(), *corpus.errors(), *corpus.pipelines())]
-    async with doors(tmp_path, authentication, cors_origins=ORIGINS) as both:
+    async with doors(tmp_path, accounts(), cors_origins=ORIGINS) as both:
         assert await both.differences(asked) == []
+
+
+@pytest.mark.parametrize("credentials", CREDENTIALS.values(), ids=CREDENTIALS.keys())
+async def test_the_same_for_whoever_sets_again(tmp_path: Path, credentials: bytes) -> None:
+    """With a read and what is public in between, which are let in by the same fields."""
+    async with doors(tmp_path, accounts(), cors_origins=ORIGINS) as both:
+        assert await both.differences(with_field(sent, credentials) * 3 for sent in corpus.sets()) == []
+        body = b'{"key":"app:a","value":1}'
+        mixed = [
+            request(method, path, corpus.JSON, credentials, body=body)
+            for method, path in (
+                (b"GET", b"/health"),
+                (b"POST", b"/kv/set"),
+                (b"GET", b"/kv/get/app:a"),
+                (b"POST", b"/kv/set"),
+                (b"GET", b"/kv/get/a"),
+                (b"GET", b"/ready"),
+                (b"GET", b"/kv/get/app:a"),
+                (b"DELETE", b"/kv/del/app:a"),
+            )
+        ]
+        assert await both.differences([b"".join(mixed) * 3]) == []
 
 
 @pytest.mark.parametrize(
@@ -290,6 +325,19 @@ async def test_made_requests_are_answered_the_same(requests: list[bytes]) -> Non
         assert await both.differences(requests, TAIL) == []
         # Behind each other on one connection, as far as it goes.
         assert await both.differences([b"".join(requests)], TAIL) == []
+
+
+# --- made bodies -----------------------------------------------------------------------------------------
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(made=st.lists(made_bodies(), min_size=1, max_size=25))
+async def test_made_bodies_are_answered_the_same(made: list[bytes]) -> None:
+    """One after the other, and again, on one connection: after the first, whatever is plain is written in one go."""
+    sets = [post(b"/kv/set", body) for body in made]
+    async with doors(Path("unused"), cors_origins=ORIGINS) as both:
+        assert await both.differences([b"".join(sets) * 2]) == []
+        assert await both.differences(get(b"/kv/get/" + key) for key in (b"a", b"b", b"k" * 1000)) == []
 
 
 # --- what is not the same --------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from synap.errors import LogFailedError
 from synap.server.lane import door as door_module
 from synap.server.lane import passage as passage_module
 from synap.server.lane.answering import Answering
+from synap.server.lane.door import FORGET_EVERY_S
 from synap.server.lane.framing import Framed
 from synap.server.lane.passage import ROUND_MAX_REQUESTS, State
 from synap.server.lane.patience import INCOMPLETE_MAX_S, LOOK_EVERY_S
@@ -182,6 +183,16 @@ async def test_a_client_that_is_gone_before_it_is_served() -> None:
             async with house.connected() as caller:
                 await caller.reset()
         assert bodies(await house.talk(get_request("a", CLOSE))) == [b"null"]
+
+
+async def test_header_fields_are_forgotten(mock_clock: MockClock) -> None:
+    """They may hold a password, and nobody knows whether their client comes again."""
+    async with open_house() as house:
+        secret = b"x-api-key: secret"
+        await house.talk(get_request("a", secret, CLOSE))
+        assert secret in b"".join(house.lane.known._by_bytes)
+        mock_clock.jump(FORGET_EVERY_S)
+        await until(lambda: not house.lane.known._by_bytes)
 
 
 # --- the end ---------------------------------------------------------------------------------------------

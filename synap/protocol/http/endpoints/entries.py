@@ -1,13 +1,13 @@
 """Whole values under one key."""
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from synap import commands
 from synap.errors import InvalidParameterError, WrongShapeError
 from synap.protocol.http import answers, bodies, precondition, query, tags, ttl
 from synap.protocol.http.decoding import decode
 from synap.protocol.http.description import json_answer, json_body
-from synap.protocol.http.message import Request, Response
+from synap.protocol.http.message import Request
 from synap.protocol.http.precondition import expected_version
 from synap.protocol.http.render import json_response, value_response
 from synap.protocol.http.router import Call, call, endpoint
@@ -32,47 +32,51 @@ def set_value(request: Request, _: bytes) -> Call:
     from being written, the answer is 200 with `written` false; where `if_version` or `If-Match` did, it is 412.
     """
     body = decode(request, bodies.SetBody)
-
-    def respond(written: Written) -> Response:
-        old_value = UNSET if written.old is None else to_json(written.old)
-        result = answers.SetResult(
-            success=True, key=body.key, written=written.written, version=written.version, old_value=old_value
-        )
-        return json_response(result)
-
-    return call(to_set(body, expected_version(request)), respond)
+    command = to_set(body, expected_version(request))
+    return call(command, lambda written: json_response(set_result(body.key, written)))
 
 
 def to_set(body: bodies.SetBody, expected: int | None = None) -> commands.Set:
     """The command that a body means, with the version that the headers ask for. Raises ``ClientError``."""
     _check_exclusive(body)
     kind, value = from_json(body.value)
-    lifetime = _lifetime(body)
+    # What ``expiry`` says, else what ``ttl`` says, else forever.
+    if body.expiry is UNSET:
+        ttl_ms, deadline_ms = ttl.of_field(body.ttl, "ttl"), None
+    else:
+        lifetime = ttl.of_expiry(body.expiry.type, body.expiry.value)
+        ttl_ms, deadline_ms = lifetime.ttl_ms, lifetime.deadline_ms
     return commands.Set(
         key=body.key.encode(),
         kind=kind,
         value=value,
-        ttl_ms=lifetime.ttl_ms,
-        deadline_ms=lifetime.deadline_ms,
+        ttl_ms=ttl_ms,
+        deadline_ms=deadline_ms,
         keep_ttl=body.keepttl,
         only_if_absent=body.nx,
         only_if_present=body.xx,
         return_old=body.get,
-        if_version=_if_version(expected, body.if_version),
+        if_version=expected if body.if_version is UNSET else _if_version(expected, body.if_version),
     )
 
 
-def _lifetime(body: bodies.SetBody) -> ttl.Lifetime:
-    """What ``expiry`` says, else what ``ttl`` says, else forever."""
-    if not isinstance(body.expiry, UnsetType):
-        return ttl.of_expiry(body.expiry.type, body.expiry.value)
-    return ttl.Lifetime(ttl_ms=ttl.of_field(body.ttl, "ttl"))
+def to_plain_set(body: bodies.PlainSetBody) -> commands.Set:
+    """As ``to_set``, of the same body."""
+    kind, value = from_json(body.value)
+    ttl_ms = None if body.ttl is UNSET else body.ttl * 1000
+    return commands.Set(key=body.key.encode(), kind=kind, value=value, ttl_ms=ttl_ms)
 
 
-def _if_version(expected: int | None, given: int | UnsetType) -> int | None:
-    """What the body says, or the headers."""
-    if isinstance(given, UnsetType):
-        return expected
+def set_result(key: str, written: Written) -> answers.SetResult:
+    """What is told of a write."""
+    old_value = UNSET if written.old is None else to_json(written.old)
+    return answers.SetResult(
+        success=True, key=key, written=written.written, version=written.version, old_value=old_value
+    )
+
+
+def _if_version(expected: int | None, given: int) -> int:
+    """What the body says, where the headers say nothing."""
     if expected is not None:
         raise InvalidParameterError("if_version: not together with If-Match or If-None-Match", field="if_version")
     if given < 0:

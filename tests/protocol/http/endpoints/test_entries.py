@@ -1,7 +1,10 @@
 import pytest
+from msgspec import UNSET, Raw, UnsetType
 
 from synap import commands
 from synap.commands import Kind
+from synap.protocol.http.bodies import PlainSetBody, SetBody
+from synap.protocol.http.endpoints.entries import to_plain_set, to_set
 from synap.results import Found, Written
 from tests.protocol.http.support import JSON, answered, refusal, refused, request, wish
 
@@ -75,6 +78,14 @@ def test_set_answered() -> None:
     assert answered("POST", "/kv/set", Written(True, 5), BASE) == plain
     assert answered("POST", "/kv/set", Written(True, 5, TEXT), BASE) == plain | {"old_value": "old"}
     assert answered("POST", "/kv/set", Written(False, 4), BASE) == plain | {"written": False, "version": 4}
+
+
+@pytest.mark.parametrize("ttl", [UNSET, 1, 60, 999_999_999])
+@pytest.mark.parametrize("value", [b'"text"', rb'"\u0000\""', b'""', b'{"n": 1.10}', b"null"])
+def test_a_plain_body_is_the_same_command(value: bytes, ttl: int | UnsetType) -> None:
+    as_json = UNSET if ttl is UNSET else Raw(b"%d" % ttl)
+    plain, whole = PlainSetBody("Zoë", Raw(value), ttl), SetBody("Zoë", Raw(value), as_json)
+    assert to_plain_set(plain) == to_set(whole)
 
 
 def test_get() -> None:
