@@ -1,6 +1,6 @@
 # cython: language_level=3, binding=False, always_allow_keywords=False, boundscheck=False, wraparound=False
 # cython: initializedcheck=False, cdivision=True, embedsignature=False
-"""The compiled twin of the decoding of rows: from the bytes to tuples and events, with nothing in between.
+"""The compiled twin of coding rows: from the bytes to tuples and events and back, with nothing in between.
 
 It knows only what an encoder writes (see ``cbor.py``), and what is as good::
 
@@ -14,6 +14,8 @@ are the errors. So there is nothing in which the two could differ but what this 
 
 No length is believed: a byte string has to lie within the payload, and of rows there can be no more than there
 are bytes left for. Nothing recurses.
+
+What it writes are the bytes that the reference writes, each head in its shortest form.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -23,10 +25,14 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyTuple_New, PyTuple_SET_ITEM
 from cython cimport final
 from libc.stdint cimport uint8_t, uint64_t
-from libc.string cimport memcmp
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcmp, memcpy
 
 cdef extern from "Python.h":
     object PyObject_Vectorcall(object called, PyObject** arguments, size_t count, PyObject* names)
+    bint PyBool_Check(object given)
+    bint PyBytes_CheckExact(object given)
+    bint PyLong_Check(object given)
 
 cdef enum:
     # The first three bits of an item.
@@ -37,6 +43,10 @@ cdef enum:
     NULL_ITEM = 0xF6
     FIELDS_MAX = 8
     KINDS_MAX = 16
+    # The first byte, and a number of 64 bits.
+    HEAD_MAX_BYTES = 9
+    # What there is room for at first; doubled where it is too little.
+    TEXT_BYTES = 4096
 
 cdef struct Field:
     bint is_bytes
@@ -59,9 +69,15 @@ cdef struct Rest:
     const uint8_t* end
 
 
-@final
-cdef class Decoder:
-    """Makes rows of one shape. ``kinds`` is what ``rows.plan_of`` makes of it."""
+# What is written so far.
+cdef struct Text:
+    uint8_t* start
+    size_t size
+    size_t room
+
+
+cdef class Shape:
+    """What rows of one shape may be. ``kinds`` is what ``rows.plan_of`` makes of it."""
 
     cdef Kind kinds[KINDS_MAX]
     cdef int kind_count
@@ -92,6 +108,11 @@ cdef class Decoder:
             field = kind.fields[number]
             added.fields[number] = Field(field.is_bytes, field.may_be_null, field.least, field.most)
         return 0
+
+
+@final
+cdef class Decoder(Shape):
+    """Makes rows of a shape."""
 
     def decode(self, bytes payload not None):
         """The rows of a payload; None where it holds anything that this one does not know."""
@@ -204,6 +225,109 @@ cdef inline bint read_head(Rest* rest, uint8_t major, uint64_t* number) noexcept
         rest.at += 1
         length -= 1
     return True
+
+
+@final
+cdef class Encoder(Shape):
+    """Writes rows of a shape, of which each kind is made by the type of its rows, and has a tag."""
+
+    # Of the fields, for each kind.
+    cdef list names
+
+    def __cinit__(self, kinds not None):
+        self.names = [kind.made_by.__struct_fields__ for kind in kinds]
+
+    def encode(self, list rows not None):
+        """The payload; None where a row is anything that this one does not know."""
+        cdef Text text = Text(NULL, 0, 0)
+        try:
+            write_head(&text, ARRAY, <uint64_t> PyList_GET_SIZE(rows))
+            for row in rows:
+                if not self.write(&text, row):
+                    return None
+            return PyBytes_FromStringAndSize(<const char*> text.start, <Py_ssize_t> text.size)
+        finally:
+            free(text.start)
+
+    cdef bint write(self, Text* text, row) except -1:
+        """Write a row; false where it is of no kind, or a field is not as it should be."""
+        cdef int number = 0, place
+        cdef const Kind* kind
+        cdef tuple names
+        while number < self.kind_count and type(row) is not <object> PyList_GET_ITEM(self.made_by, number):
+            number += 1
+        if number == self.kind_count:
+            return False
+        kind, names = &self.kinds[number], <tuple> PyList_GET_ITEM(self.names, number)
+        write_head(text, ARRAY, <uint64_t> kind.count + 1)
+        write_head(text, NUMBER, kind.tag)
+        for place in range(kind.count):
+            if not write_field(text, getattr(row, <str> PyTuple_GET_ITEM(names, place)), &kind.fields[place]):
+                return False
+        return True
+
+
+cdef bint write_field(Text* text, given, const Field* field) except -1:
+    """Write a field; false where it is not as it should be."""
+    cdef uint64_t number
+    if given is None:
+        if field.may_be_null:
+            make_room(text, 1)
+            text.start[text.size] = NULL_ITEM
+            text.size += 1
+        return field.may_be_null
+    if field.is_bytes:
+        if not PyBytes_CheckExact(given):
+            return False
+        write_head(text, BYTES, <uint64_t> PyBytes_GET_SIZE(given))
+        make_room(text, <size_t> PyBytes_GET_SIZE(given))
+        memcpy(text.start + text.size, PyBytes_AS_STRING(given), <size_t> PyBytes_GET_SIZE(given))
+        text.size += <size_t> PyBytes_GET_SIZE(given)
+        return True
+    # To the reference, True is no number.
+    if not PyLong_Check(given) or PyBool_Check(given):
+        return False
+    try:
+        number = given
+    except OverflowError:
+        return False
+    if not field.least <= number <= field.most:
+        return False
+    write_head(text, NUMBER, number)
+    return True
+
+
+cdef int write_head(Text* text, uint8_t major, uint64_t number) except -1:
+    """Write the head of an item in its shortest form, or all of a number."""
+    cdef int power = 0
+    make_room(text, HEAD_MAX_BYTES)
+    if number < 24:
+        text.start[text.size] = major << 5 | <uint8_t> number
+        text.size += 1
+        return 0
+    while power < 3 and number >> (8 << power):
+        power += 1
+    text.start[text.size] = major << 5 | <uint8_t> (24 + power)
+    text.size += 1
+    for power in range((8 << power) - 8, -8, -8):
+        text.start[text.size] = <uint8_t> (number >> power)
+        text.size += 1
+    return 0
+
+
+cdef inline int make_room(Text* text, size_t size) except -1:
+    """Let there be room for so many bytes more."""
+    cdef size_t room = max(text.room, <size_t> TEXT_BYTES)
+    cdef void* start
+    if size <= text.room - text.size:
+        return 0
+    while room - text.size < size:
+        room *= 2
+    start = realloc(text.start, room)
+    if start == NULL:
+        raise MemoryError
+    text.start, text.room = <uint8_t*> start, room
+    return 0
 
 
 def look_over(list entries not None, bytes before):

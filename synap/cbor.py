@@ -5,7 +5,6 @@ form, so the same rows always give the same bytes.
 """
 
 import io
-import struct
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -17,20 +16,6 @@ from synap.errors import CodecError
 T = TypeVar("T")
 
 _DEPTH = 2
-
-INTEGER, BYTES, ARRAY = 0x00, 0x40, 0x80
-"""The first byte of an item that is not negative, of a byte string, of an array; its low bits are for ``head``."""
-
-NULL = b"\xf6"
-
-_DIRECT = 24
-"""Below that, the number stands in the first byte itself."""
-
-_ONE_BYTE, _TWO_BYTES, _FOUR_BYTES, _EIGHT_BYTES = 24, 25, 26, 27
-"""What the first byte says where the number comes behind it."""
-
-_pack_one, _pack_two = struct.Struct(">BB").pack, struct.Struct(">BH").pack
-_pack_four, _pack_eight = struct.Struct(">BI").pack, struct.Struct(">BQ").pack
 
 
 class _Tags(dict[int, Callable[..., object]]):
@@ -45,23 +30,6 @@ class _Tags(dict[int, Callable[..., object]]):
 
 
 _TAGS = _Tags()
-
-
-def head(major: int, number: int) -> bytes:
-    """The beginning of an item, or all of an integer: what it is, and the number (0 to 2^64 - 1) in its shortest form.
-
-    For who writes items without cbor2, because there are so many of one kind. The number is an integer's value, or the
-    length of what comes behind.
-    """
-    if number < _DIRECT:
-        return bytes((major | number,))
-    if number < 1 << 8:
-        return _pack_one(major | _ONE_BYTE, number)
-    if number < 1 << 16:
-        return _pack_two(major | _TWO_BYTES, number)
-    if number < 1 << 32:
-        return _pack_four(major | _FOUR_BYTES, number)
-    return _pack_eight(major | _EIGHT_BYTES, number)
 
 
 def encode_rows(rows: object) -> bytes:

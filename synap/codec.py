@@ -10,47 +10,18 @@ from typing import get_args
 
 import msgspec
 
-from synap.cbor import ARRAY, BYTES, INTEGER, NULL, decode_rows, encode_rows, head
+from synap.cbor import decode_rows
 from synap.errors import CodecError, UnknownEventError
-from synap.events import EntrySet, Event
-from synap.rows import row_decoder
+from synap.events import Event
+from synap.rows import row_decoder, row_encoder
 
-_SET = head(ARRAY, 5) + head(INTEGER, 1)
-"""How the row of an ``EntrySet`` begins: five fields, of which the first is the type number."""
-
-_SHORT = 1024
-_LENGTHS = [head(BYTES, length) for length in range(_SHORT)]
-_KINDS = [head(INTEGER, kind) for kind in range(3)]
-"""Looked up, because to make one takes several times as long."""
+_encode = row_encoder(list[Event])
+_decode = row_decoder(list[Event])
 
 
 def encode_events(events: Sequence[Event]) -> bytes:
     """The payload of a batch."""
-    parts = [head(ARRAY, len(events))]
-    for event in events:
-        if type(event) is EntrySet:
-            parts += _row_of(event)
-        else:
-            parts.append(encode_rows(msgspec.to_builtins(event, builtin_types=(bytes,))))
-    return b"".join(parts)
-
-
-def _row_of(event: EntrySet) -> tuple[bytes, ...]:
-    """The row in pieces. Nearly all events are of this type, and cbor2, by way of lists, takes twice as long."""
-    key, value, deadline_ms = event.key, event.value, event.deadline_ms
-    key_length, value_length = len(key), len(value)
-    return (
-        _SET,
-        _LENGTHS[key_length] if key_length < _SHORT else head(BYTES, key_length),
-        key,
-        _KINDS[event.kind],
-        _LENGTHS[value_length] if value_length < _SHORT else head(BYTES, value_length),
-        value,
-        NULL if deadline_ms is None else head(INTEGER, deadline_ms),
-    )
-
-
-_decode = row_decoder(list[Event])
+    return _encode(events)
 
 
 def decode_events(payload: bytes) -> list[Event]:

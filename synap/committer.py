@@ -10,9 +10,11 @@ the same batch is only about to make durable, and nobody may see that before a c
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from itertools import islice
 from time import perf_counter
 from typing import Generic, TypeVar
 
+import msgspec
 import trio
 
 from synap import commands
@@ -51,6 +53,9 @@ QUEUE_MAX_COMMANDS = 10_000
 QUEUE_MAX_BYTES = 128 * 1024 * 1024
 """Keys and values that may wait in memory while the disk is slow."""
 
+_OF_ONE_KEY = (commands.Set, commands.GetTouch)
+"""What nearly all writes are. A tuple: every command is compared with it."""
+
 _EVENT_BYTES = 32
 """What type, kind, deadline and lengths take in the log, at most."""
 
@@ -58,45 +63,31 @@ _INTEGER_BYTES = 20
 """The digits of 64 bits, and a sign."""
 
 
-class Pending(Generic[R]):
+class Pending(msgspec.Struct, Generic[R], eq=False):
     """A command that waits, and what becomes of it; ``began_s`` is the ``perf_counter`` at which it came.
 
     ``on_done`` is called once, when the outcome is there, from the middle of a commit: it must not raise, and not take
-    long.
+    long. Until then, ``result`` and ``error`` are what was decided, and count when the batch is durable.
     """
 
-    __slots__ = ("_error", "_on_done", "_result", "began_s", "command", "key_count", "size_bytes")
-
-    def __init__(self, command: Write[R], on_done: Callable[["Pending[R]"], None]) -> None:
-        self.began_s = perf_counter()
-        self.command = command
-        self.key_count, self.size_bytes = _extent(command)
-        self._on_done = on_done
-        self._result: R | None = None
-        self._error: Exception | None = None
-
-    def decide(self, result: R) -> None:
-        """Note the result, which counts when the batch is durable."""
-        self._result = result
-
-    def refuse(self, error: Exception) -> None:
-        """Note the refusal, which is told when the batch is durable."""
-        self._error = error
-
-    def answer(self) -> None:
-        """Say that the outcome is there."""
-        self._on_done(self)
+    command: Write[R]
+    on_done: Callable[["Pending[R]"], None]
+    began_s: float
+    key_count: int
+    size_bytes: int
+    result: R | None = None
+    error: Exception | None = None
 
     def fail(self, error: Exception) -> None:
         """Answer with an error."""
-        self._error = error
-        self._on_done(self)
+        self.error = error
+        self.on_done(self)
 
     def outcome(self) -> R:
         """The result, once ``on_done`` was called. Raises what ``Committer.submit`` does."""
-        if self._error is not None:
-            raise self._error
-        return self._result  # type: ignore[return-value]  # it is there, where there is no error
+        if self.error is not None:
+            raise self.error
+        return self.result  # type: ignore[return-value]  # it is there, where there is no error
 
 
 class Committer:
@@ -130,6 +121,8 @@ class Committer:
         self._wakeup = trio.Event()
         self._idle = trio.Event()
         self._turn = trio.Lock()
+        # All of ``run``, shielded while it appends: to make a scope for each append takes several times as long.
+        self._scope = trio.CancelScope()
         self._closed = False
         self._ended = False
 
@@ -154,8 +147,18 @@ class Committer:
 
     def begin(self, command: Write[R], on_done: Callable[[Pending[R]], None]) -> Pending[R]:
         """As ``submit``, for who does not wait; see ``Pending``. Raises where the command is not even taken."""
-        pending = Pending(command, on_done)
-        self._enqueue(pending)
+        if self.failure is not None or self._closed or self._ended:
+            raise self._not_ready()
+        key_count, size_bytes = _extent(command)
+        if size_bytes > COMMAND_MAX_BYTES:
+            raise TooLargeError("batch", size_bytes, COMMAND_MAX_BYTES)
+        if len(self._queue) >= QUEUE_MAX_COMMANDS or self._queued_bytes + size_bytes > QUEUE_MAX_BYTES:
+            raise OverloadedError(f"{len(self._queue):,} writes are waiting for the disk; nothing was written")
+        if not self._queue:
+            self._wakeup.set()
+        pending = Pending(command, on_done, perf_counter(), key_count, size_bytes)
+        self._queue.append(pending)  # type: ignore[arg-type]  # each result goes back to where its command came from
+        self._queued_bytes += size_bytes
         return pending
 
     async def between_commits(self, act: Callable[[bytes], Awaitable[T]]) -> T:
@@ -186,21 +189,26 @@ class Committer:
         Raises ``LogFailedError`` when the log can no longer be trusted. Can be run once.
         """
         try:
-            while True:
-                if self._queue:
-                    # While there is always more to write, nothing else here lets a cancellation or the readers in.
-                    await trio.lowlevel.checkpoint()
-                else:
-                    self._idle.set()
-                    self._wakeup = trio.Event()
-                    await self._wakeup.wait()
-                await self._take_turn()
-                try:
-                    await self._commit()
-                finally:
-                    self._turn.release()
+            with self._scope:
+                while True:
+                    await self._run_once()
         finally:
             self._end()
+
+    async def _run_once(self) -> None:
+        """Wait until there is something to commit, and for the turn, and commit a batch."""
+        if self._queue:
+            # While there is always more to write, nothing else here lets a cancellation or the readers in.
+            await trio.lowlevel.checkpoint()
+        else:
+            self._idle.set()
+            self._wakeup = trio.Event()
+            await self._wakeup.wait()
+        await self._take_turn()
+        try:
+            await self._commit()
+        finally:
+            self._turn.release()
 
     def fail(self, failure: LogFailedError) -> None:
         """Take no more commands because of the log's failure, wherever it showed, and answer those that wait."""
@@ -219,17 +227,6 @@ class Committer:
         if self.failure is not None:
             return NotReadyError("the log failed and the server is going down; nothing was written")
         return NotReadyError("the server is shutting down; nothing was written")
-
-    def _enqueue(self, pending: Pending[R]) -> None:
-        if self.failure is not None or self._closed or self._ended:
-            raise self._not_ready()
-        if pending.size_bytes > COMMAND_MAX_BYTES:
-            raise TooLargeError("batch", pending.size_bytes, COMMAND_MAX_BYTES)
-        if len(self._queue) >= QUEUE_MAX_COMMANDS or self._queued_bytes + pending.size_bytes > QUEUE_MAX_BYTES:
-            raise OverloadedError(f"{len(self._queue):,} writes are waiting for the disk; nothing was written")
-        self._queue.append(pending)  # type: ignore[arg-type]  # each result goes back to where its command came from
-        self._queued_bytes += pending.size_bytes
-        self._wakeup.set()
 
     async def _take_turn(self) -> None:
         """Wait for whoever acts between commits; where that is nobody, without giving way to other tasks."""
@@ -259,11 +256,12 @@ class Committer:
             if is_last_left:
                 self._put_back(taken.pop())
             for pending in taken:
-                pending.answer()
+                pending.on_done(pending)
 
     def _decide_batch(self, overlay: Overlay, taken: list[Pending[object]]) -> bool:
         """Decide what waits; whether the last one of ``taken`` is left to the next batch, see ``Room.decide``."""
         room = Room(self._memory, overlay)
+        self._foresee()
         key_count = 0
         while self._queue and overlay.size_bytes < BATCH_FULL_BYTES and key_count < BATCH_FULL_KEYS:
             pending = self._queue.popleft()
@@ -271,13 +269,19 @@ class Committer:
             taken.append(pending)
             key_count += pending.key_count
             try:
-                pending.decide(room.decide(pending.command, self._limits))
+                pending.result = room.decide(pending.command, self._limits)
             except (CommandError, MemoryLimitError) as refusal:
-                pending.refuse(refusal)
+                pending.error = refusal
             if room.full:
                 assert overlay.events, "what is decided again, is decided by another state"
                 return True
         return False
+
+    def _foresee(self) -> None:
+        """Tell the tree of the keys that the batch will look at: it fetches them side by side, where they lie far."""
+        if len(self._queue) > 1:
+            batch = (pending.command for pending in islice(self._queue, BATCH_FULL_KEYS))
+            self._keyspace.tree.foresee([command.key for command in batch if isinstance(command, _OF_ONE_KEY)])
 
     def _put_back(self, pending: Pending[object]) -> None:
         """Let a command be the next one again."""
@@ -291,16 +295,16 @@ class Committer:
         self.writing_since = trio.current_time()
         try:
             # Once begun, the append is waited for: its outcome decides what the state is.
-            with trio.CancelScope(shield=True):
-                first_seq = await self._log.append(batch)
+            self._scope.shield = True
+            first_seq = await self._log.append(batch)
         except LogFailedError as failure:
             self.failure = failure
             raise
         finally:
+            self._scope.shield = False
             self.writing_since = None
         assert first_seq == self._keyspace.seq + 1, "the overlay gave versions that the log does not"
-        for seq, event in enumerate(events, first_seq):
-            self._memory.apply(seq, event)
+        self._memory.apply_all(first_seq, events)
         self._publish(Committed(first_seq, overlay.now_ms, events, overlay.size_bytes))
 
 
@@ -343,7 +347,7 @@ def _extent(command: Write[R]) -> tuple[int, int]:
 
 
 def _bytes_to_set(key: bytes, value: bytes) -> int:
-    return 2 * _bytes_to_remove(key) + len(value)
+    return 2 * (len(key) + _EVENT_BYTES) + len(value)
 
 
 def _bytes_to_remove(key: bytes) -> int:

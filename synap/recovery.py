@@ -216,8 +216,7 @@ def replay(frames: Iterable[Frame], keyspace: Keyspace, place: Path) -> int:
     for frame in frames:
         events = events_of(frame, place)
         known = max(0, keyspace.seq + 1 - frame.first_seq)
-        for seq, event in enumerate(events[known:], frame.first_seq + known):
-            keyspace.apply(seq, event)
+        keyspace.apply_all(frame.first_seq + known, events[known:])
     return keyspace.seq - before
 
 

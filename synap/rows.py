@@ -1,17 +1,18 @@
-"""Rows of one shape, decoded: by the compiled twin where there is one, else by the reference in ``cbor.py``.
+"""Rows of one shape, coded: by the compiled twin where there is one, else by the reference in ``cbor.py``.
 
 The twin is told the shape as a plan, read off the type that the reference checks rows against: so what a row may be
 stands in one place. It decodes what an encoder writes; whatever it does not know goes to the reference, which accepts
-it, or says what is wrong with it. To both, a payload is the same rows or the same error.
+it, or says what is wrong with it. To both, a payload is the same rows or the same error, and rows are the same bytes.
 """
 
 from collections.abc import Callable, Sequence
 from operator import ge
 from typing import NamedTuple, TypeAlias, TypeVar
 
+import msgspec
 from msgspec import inspect
 
-from synap.cbor import decode_rows
+from synap.cbor import decode_rows, encode_rows
 from synap.compiled import twin
 
 T = TypeVar("T")
@@ -54,6 +55,24 @@ def row_decoder(shape: type[list[T]]) -> Callable[[bytes], list[T]]:
         return reference(payload) if rows is None else rows
 
     return decoder
+
+
+def row_encoder(shape: type[list[T]]) -> Callable[[Sequence[T]], bytes]:
+    """What makes the payload of rows of one shape, each of which is a struct with a tag."""
+    if _TWIN is None:
+        return encode_structs
+    encode: Callable[[list[T]], bytes | None] = _TWIN.Encoder(plan_of(shape)).encode
+
+    def encoder(rows: Sequence[T]) -> bytes:
+        payload = encode(list(rows))
+        return encode_structs(rows) if payload is None else payload
+
+    return encoder
+
+
+def encode_structs(rows: Sequence[object]) -> bytes:
+    """The payload of rows that are structs with a tag: the reference."""
+    return encode_rows(msgspec.to_builtins(rows, builtin_types=(bytes,)))
 
 
 def look_over_in_python(entries: Sequence[Entry], before: bytes | None) -> tuple[int, bool]:

@@ -20,8 +20,17 @@ from hypothesis import strategies as st
 import synap.rows
 from synap.cbor import decode_rows, encode_rows
 from synap.errors import CodecError
-from synap.events import EntryDeleted, EntrySet, Event
-from synap.rows import Entry, Field, Kind, look_over_in_python, plan_of, row_decoder
+from synap.events import DeadlineSet, EntryDeleted, EntrySet, Event
+from synap.rows import (
+    Entry,
+    Field,
+    Kind,
+    encode_structs,
+    look_over_in_python,
+    plan_of,
+    row_decoder,
+    row_encoder,
+)
 from synap.snapshot.format import IndexRow, Row
 from tests.fuzz.mutations import mutated
 from tests.fuzz.targets import random_events
@@ -296,6 +305,53 @@ def test_mutants_are_alike_to_both(shape: str, seed: int) -> None:
         check_alike(shape, mutated(VALID[shape], rng, list(VALID.values())))
 
 
+# --- written -------------------------------------------------------------------------------------------------
+
+
+@needs_the_twin
+def test_the_twin_writes_what_the_reference_writes(seed: int) -> None:
+    encode = import_module(COMPILED).Encoder(SHAPES["events"].plan).encode
+    events = random_events(Random(seed), 300)
+    assert encode(events) == encode_structs(events) == row_encoder(list[Event])(events)
+    assert encode([]) == encode_structs([]) == b"\x80"
+
+
+@needs_the_twin
+@pytest.mark.parametrize("number", [power + less for power in (24, 2**8, 2**16, 2**32, 2**53) for less in (-1, 0)])
+def test_each_head_takes_its_shortest_form(number: int) -> None:
+    encode = import_module(COMPILED).Encoder(SHAPES["events"].plan).encode
+    length = min(number, 70_000)
+    events = [DeadlineSet(bytes(length), number)] * 30
+    assert encode(events) == encode_structs(events)
+
+
+@needs_the_twin
+@pytest.mark.parametrize(
+    "row",
+    [
+        EntrySet(b"k", 3, b"v", None),
+        EntrySet(b"k", -1, b"v", None),
+        EntrySet(b"k", True, b"v", None),
+        EntrySet(b"k", 2**64, b"v", None),
+        EntrySet(b"k", 1, bytearray(b"v"), None),  # type: ignore[arg-type]  # what it is about
+        EntrySet(b"k", 1, b"v", 2**53 + 1),
+        DeadlineSet(b"k", -1),
+        EntryDeleted(None),  # type: ignore[arg-type]  # what it is about
+        (b"k", 1),
+        None,
+    ],
+)
+def test_the_twin_leaves_to_the_reference_what_it_does_not_know(row: object) -> None:
+    encode = import_module(COMPILED).Encoder(SHAPES["events"].plan).encode
+    assert encode([EntryDeleted(b"k"), row]) is None
+
+
+def test_what_the_twin_does_not_know_is_written_all_the_same() -> None:
+    """No reader takes it, but that is not for a writer to say."""
+    events: list[Event] = [EntrySet(b"k", 3, b"v", None), EntryDeleted(b"k")]
+    assert row_encoder(list[Event])(events) == cbor2.dumps([[1, b"k", 3, b"v", None], [2, b"k"]])
+
+
 # --- the plan ------------------------------------------------------------------------------------------------
 
 
@@ -389,6 +445,7 @@ def test_the_reference_serves_where_there_is_no_twin(monkeypatch: pytest.MonkeyP
     assert row_decoder(list[Pair])(GOLDEN) == ROWS
     with pytest.raises(CodecError, match="tag"):
         row_decoder(list[Pair])(TAGGED["a tagged row"])
+    assert row_encoder(list[Event]) is encode_structs
 
 
 def test_the_environment_can_ask_for_the_reference() -> None:

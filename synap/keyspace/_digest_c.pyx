@@ -71,11 +71,17 @@ cdef class CompiledDigest:
         take_number(&number, key, kind, value, deadline_ms, version)
         add(&self.sum, number)
 
-    def remove(self, bytes key not None, int kind, bytes value not None, deadline_ms, uint64_t version):
+    def exchange(self, bytes key not None, tuple before, tuple after):
         """See ``PurePythonDigest``."""
-        cdef Sum number
-        take_number(&number, key, kind, value, deadline_ms, version)
-        subtract(&self.sum, number)
+        cdef Sum gone, come
+        # Both are made before anything is changed, as either may raise.
+        if before is not None:
+            take_number(&gone, key, before[0], before[1], before[2], before[3])
+        if after is not None:
+            take_number(&come, key, after[0], after[1], after[2], after[3])
+            add(&self.sum, come)
+        if before is not None:
+            subtract(&self.sum, gone)
 
 
 @final

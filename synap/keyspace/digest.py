@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from xxhash import xxh3_128_intdigest
 
 from synap.compiled import twin
-from synap.radix import Item
+from synap.radix import Entry, Item
 
 DIGEST_BYTES = 16
 _MODULUS = 1 << 8 * DIGEST_BYTES
@@ -55,9 +55,12 @@ class PurePythonDigest:
         """Take an entry in."""
         self._sum += entry_digest_in_python(key, kind, value, deadline_ms, version)
 
-    def remove(self, key: bytes, kind: int, value: bytes, deadline_ms: int | None, version: int) -> None:
-        """Take an entry out again."""
-        self._sum -= entry_digest_in_python(key, kind, value, deadline_ms, version)
+    def exchange(self, key: bytes, before: Entry | None, after: Entry | None) -> None:
+        """Take out what was under a key, and in what is there after that."""
+        if before is not None:
+            self._sum -= entry_digest_in_python(key, *before)
+        if after is not None:
+            self._sum += entry_digest_in_python(key, *after)
 
 
 _TWIN = twin("synap.keyspace._digest_c")

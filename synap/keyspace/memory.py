@@ -5,7 +5,7 @@ batch: the limit, and the order of eviction, which hears of every event that is 
 limit, or with a policy that needs no order of its own, none of that costs anything.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from synap.commands import Get, GetMany, GetRange, GetTimed, GetTouch
@@ -36,7 +36,7 @@ class Promise(NamedTuple):
 
 
 class Memory:
-    """See the module. ``keyspace`` is that of the store, as recovery has left it; it is changed through ``apply``.
+    """See the module. ``keyspace`` is that of the store, as recovery has left it; it is changed through ``apply_all``.
 
     ``evicted_keys`` counts since then. ``on_limit`` is called once, when a write first needs more than there is.
     ``promised`` is what the batch before has evicted for the first command of the next one (``room.py``).
@@ -58,10 +58,10 @@ class Memory:
         self.promised: Promise | None = None
         self._on_limit = on_limit
         self._use: Callable[[bytes], None] | None = None
-        self.apply: Callable[[int, Event], None] = keyspace.apply
+        self.apply_all: Callable[[int, Sequence[Event]], None] = keyspace.apply_all
         if limit.max_bytes is not None and limit.evicts:
             self.order = self._make_order(random_u32)
-            self.apply = self._apply
+            self.apply_all = self._apply_all
 
     @property
     def used_bytes(self) -> int:
@@ -114,10 +114,15 @@ class Memory:
             self.reached = True
             self._on_limit()
 
-    def _apply(self, seq: int, event: Event) -> None:
-        """As ``Keyspace.apply``, and the order of eviction goes along."""
-        order = self.order
-        assert order is not None
+    def _apply_all(self, first_seq: int, events: Sequence[Event]) -> None:
+        """As ``Keyspace.apply_all``, and the order of eviction goes along."""
+        assert self.order is not None
+        for seq, event in enumerate(events, first_seq):
+            self._order_anew(self.order, event)
+            self.keyspace.apply(seq, event)
+
+    def _order_anew(self, order: Order, event: Event) -> None:
+        """Let the order of eviction be that after an event which is about to be applied."""
         if isinstance(event, _LEAVING):
             if self._may_evict(event.deadline_ms):
                 order.add(event.key)
@@ -131,7 +136,6 @@ class Memory:
                 order.drop(key)
         else:
             order.drop(event.key)
-        self.keyspace.apply(seq, event)
 
     def _make_order(self, random_u32: Callable[[], int]) -> Order:
         tree = self.keyspace.tree

@@ -102,38 +102,36 @@ class Overlay:
         """
         if (stored := self.stored(key)) is not None and is_due(stored, self.now_ms):
             self.expire(key)
-        version = self._record(EntrySet(key, kind, value, deadline_ms), len(key) + len(value))
-        self._put(key, (kind, value, deadline_ms, version))
+        version = self.keyspace.seq + len(self.events) + 1
+        entry = (kind, value, deadline_ms, version)
+        self._record(EntrySet(key, kind, value, deadline_ms), key, entry, len(key) + len(value))
         return version
 
     def delete(self, key: bytes) -> None:
         """Record that a client removed the key."""
-        self._record(EntryDeleted(key), len(key))
-        self._put(key, None)
+        self._record(EntryDeleted(key), key, None, len(key))
 
     def expire(self, key: bytes) -> None:
         """Record that the key's deadline has passed."""
-        self._record(EntryExpired(key), len(key))
-        self._put(key, None)
+        self._record(EntryExpired(key), key, None, len(key))
 
     def evict(self, key: bytes) -> None:
         """Record that the key goes because memory is needed."""
-        self._record(EntryEvicted(key), len(key))
-        self._put(key, None)
+        self._record(EntryEvicted(key), key, None, len(key))
 
     def move_deadline(self, key: bytes, entry: Entry, deadline_ms: int | None) -> Entry:
         """Record the new deadline of the live ``entry`` under the key, if it is one, and return the entry with it."""
         kind, value, old_deadline_ms, version = entry
         if deadline_ms == old_deadline_ms:
             return entry
-        self._record(DeadlineSet(key, deadline_ms), len(key))
         moved = (kind, value, deadline_ms, version)
-        self._put(key, moved)
+        self._record(DeadlineSet(key, deadline_ms), key, moved, len(key))
         return moved
 
     def delete_prefix(self, prefix: bytes) -> None:
         """Record that a client removed every key under the prefix."""
-        self._record(PrefixDeleted(prefix), len(prefix))
+        self.events.append(PrefixDeleted(prefix))
+        self.size_bytes += len(prefix)
         self._entries = {key: entry for key, entry in self._entries.items() if not key.startswith(prefix)}
         if not self._is_deleted(prefix):
             wider = [kept for kept in self._deleted_prefixes if not kept.startswith(prefix)]
@@ -162,12 +160,10 @@ class Overlay:
             else:
                 self._entries[key] = entry
 
-    def _put(self, key: bytes, entry: Entry | None) -> None:
+    def _record(self, event: Event, key: bytes, entry: Entry | None, size_bytes: int) -> None:
+        """Record an event, and the entry that it leaves under its key."""
         if self._step is not None:
             self._step.before.setdefault(key, self._entries.get(key, UNTOUCHED))
         self._entries[key] = entry
-
-    def _record(self, event: Event, size_bytes: int) -> int:
         self.events.append(event)
         self.size_bytes += size_bytes
-        return self.keyspace.seq + len(self.events)

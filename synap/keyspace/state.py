@@ -62,32 +62,33 @@ class Keyspace:
 
     def apply(self, seq: int, event: Event) -> None:
         """Let the state be that after the event with this number. Cannot fail; changes nothing the second time."""
-        self.seq = seq
-        self._appliers[type(event)](event)
+        self.apply_all(seq, (event,))
+
+    def apply_all(self, first_seq: int, events: Iterable[Event]) -> None:
+        """As ``apply``, for events one after the other, of which the first has this number."""
+        appliers = self._appliers
+        for seq, event in enumerate(events, first_seq):
+            self.seq = seq
+            appliers[type(event)](event)
 
     def _apply_set(self, event: EntrySet) -> None:
         key, kind, value, deadline_ms, seq = event.key, event.kind, event.value, event.deadline_ms, self.seq
         replaced = self.tree.put(key, kind, value, deadline_ms, seq)
-        if replaced is not None:
-            self._digest.remove(key, *replaced)
-        self._digest.add(key, kind, value, deadline_ms, seq)
+        self._digest.exchange(key, replaced, (kind, value, deadline_ms, seq))
 
     def _apply_removed(self, event: EntryDeleted | EntryExpired | EntryEvicted) -> None:
-        removed = self.tree.delete(event.key)
-        if removed is not None:
-            self._digest.remove(event.key, *removed)
+        self._digest.exchange(event.key, self.tree.delete(event.key), None)
 
     def _apply_prefix_deleted(self, event: PrefixDeleted) -> None:
-        for item in self.tree.items(event.prefix):
-            self._digest.remove(*item)
+        for key, kind, value, deadline_ms, version in self.tree.items(event.prefix):
+            self._digest.exchange(key, (kind, value, deadline_ms, version), None)
         self.tree.delete_prefix(event.prefix)
 
     def _apply_deadline(self, event: DeadlineSet) -> None:
         before = self.tree.set_deadline(event.key, event.deadline_ms)
         if before is not None:
             kind, value, _, version = before
-            self._digest.remove(event.key, *before)
-            self._digest.add(event.key, kind, value, event.deadline_ms, version)
+            self._digest.exchange(event.key, before, (kind, value, event.deadline_ms, version))
 
 
 def is_due(entry: Entry, now_ms: int) -> bool:

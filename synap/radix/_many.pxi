@@ -8,6 +8,23 @@ cdef enum:
     LINE_BYTES = 64
 
 
+cdef int foresee(const Map* map, list keys) except -1:
+    """See ``Tree.foresee``; nobody else has ``keys``."""
+    cdef Py_ssize_t count = PyList_GET_SIZE(keys), start
+    cdef uint32_t refs[SIDE_BY_SIDE]
+    check_keys(keys)
+    for start in range(0, count, SIDE_BY_SIDE):
+        _find_many(map, keys, start, min(SIDE_BY_SIDE, count - start), refs)
+    return 0
+
+
+cdef int check_keys(list keys) except -1:
+    for key in keys:
+        if type(key) is not bytes:
+            raise TypeError(f"a key is bytes, not {type(key).__name__}")
+    return 0
+
+
 cdef list many(CompiledTree tree, list keys):
     """See ``Tree.get_many``; nobody else has ``keys``."""
     cdef Py_ssize_t count = PyList_GET_SIZE(keys), start, number
@@ -16,9 +33,7 @@ cdef list many(CompiledTree tree, list keys):
     cdef list found = [None] * count
     cdef bytes key
     cdef object entry
-    for number in range(count):
-        if type(keys[number]) is not bytes:
-            raise TypeError(f"a key is bytes, not {type(keys[number]).__name__}")
+    check_keys(keys)
     for start in range(0, count, SIDE_BY_SIDE):
         changes = tree.changes
         _find_many(&tree.map, keys, start, min(SIDE_BY_SIDE, count - start), refs)

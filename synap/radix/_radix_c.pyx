@@ -179,6 +179,10 @@ cdef class CompiledTree:
         """See ``Tree``."""
         return many(self, list(keys))
 
+    def foresee(self, keys not None):
+        """See ``Tree``."""
+        foresee(&self.map, list(keys))
+
     def entry_bytes(self, bytes key not None):
         """See ``Tree``."""
         cdef uint32_t ref = find(&self.map, text_of(key), size_of_text(key))

@@ -50,6 +50,10 @@ class Tree(Protocol):
         """What ``get`` returns for each of ``keys``, in their order."""
         ...
 
+    def foresee(self, keys: Sequence[bytes], /) -> None:
+        """Be told that these keys will be asked for and changed next. Changes nothing but the time that takes."""
+        ...
+
     def entry_bytes(self, key: bytes, /) -> int:
         """The part of ``memory_bytes`` that is the entry under ``key`` alone; 0 where there is none."""
         ...

@@ -59,8 +59,7 @@ class Batches:
     def apply(self) -> list[Event]:
         """End the batch; its events."""
         events = self.overlay.events
-        for event in events:
-            self.memory.apply(self.memory.keyspace.seq + 1, event)
+        self.memory.apply_all(self.memory.keyspace.seq + 1, events)
         self.begin()
         return events
 

@@ -51,9 +51,9 @@ def test_entries_at_the_edge_of_the_buffer_and_beyond_it(size: int, seed: int) -
         assert TWIN.entry_digest(*fields) == entry_digest_in_python(*fields)
 
 
-@given(ITEMS, ITEMS, ITEMS)
+@given(ITEMS, ITEMS, ITEMS, ITEMS)
 def test_what_passes_comes_and_goes_makes_the_same_digest(
-    passing: list[Item], added: list[Item], removed: list[Item]
+    passing: list[Item], added: list[Item], removed: list[Item], changed: list[Item]
 ) -> None:
     values = []
     for digest in (PurePythonDigest(), TWIN.CompiledDigest()):
@@ -61,7 +61,11 @@ def test_what_passes_comes_and_goes_makes_the_same_digest(
         for item in added:
             digest.add(*item)
         for item in removed:
-            digest.remove(*item)
+            digest.exchange(item[0], item[1:], None)
+        for item in changed:
+            digest.exchange(item[0], item[1:], (0, item[2], None, 1))
+            digest.exchange(item[0], None, item[1:])
+            digest.exchange(item[0], None, None)
         values.append(digest.value)
     assert values[0] == values[1]
 
@@ -73,7 +77,7 @@ def test_a_sum_goes_over_both_halves_and_back() -> None:
         item: Item = (b"%d" % number, 0, b"v", None, number + 1)
         for digest in (pure, twin):
             digest.add(*item)
-            digest.remove(b"another", *item[1:])
+            digest.exchange(b"another", item[1:], None)
         assert twin.value == pure.value
 
 
@@ -107,6 +111,11 @@ def test_what_is_no_entry_is_an_error_and_does_no_harm(fields: tuple[object, ...
         digest.add(*fields)
     with pytest.raises(error):
         list(digest.of([fields]))
+    key, *entry = fields
+    # Nor does what is right of the two.
+    for before, after in ((tuple(entry), None), (None, tuple(entry)), ((0, b"", None, 1), tuple(entry))):
+        with pytest.raises(error):
+            digest.exchange(key, before, after)
     assert digest.value == 0
     assert TWIN.entry_digest(b"session:1", 1, b'{"user":7}', NOW, 42) == GOLDEN
 

@@ -31,8 +31,7 @@ def victims(memory: Memory) -> list[bytes]:
 
 
 def apply(memory: Memory, *events: Event) -> None:
-    for event in events:
-        memory.apply(memory.keyspace.seq + 1, event)
+    memory.apply_all(memory.keyspace.seq + 1, events)
 
 
 @pytest.mark.parametrize(

@@ -168,15 +168,13 @@ class Modelled:
         memory = Memory(keyspace, self.memory.limit)
         overlay = Overlay(keyspace, self.now_ms)
         decide(command, overlay, LIMITS)
-        for event in overlay.events:
-            memory.apply(keyspace.seq + 1, event)
+        memory.apply_all(keyspace.seq + 1, overlay.events)
         return memory.used_bytes + SLACK_BYTES + MARGIN_BYTES * len(named_by(command))
 
     def apply(self, events: list[Event], decided: list[Write[object]]) -> None:
         gone = [event.key for event in events if isinstance(event, EntryEvicted | EntryExpired)]
         assert len(gone) == len(set(gone)), "nothing goes twice in a batch"
-        for event in events:
-            self.memory.apply(self.keyspace.seq + 1, event)
+        self.memory.apply_all(self.keyspace.seq + 1, events)
         moved = NEW_ENTRY_BYTES * sum(isinstance(command, MOVING) for command in decided)
         # The slack is for nodes, which are not reckoned.
         assert self.memory.used_bytes <= max(self.limit_bytes, self.before_bytes) + SLACK_BYTES + moved

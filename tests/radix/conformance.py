@@ -81,6 +81,20 @@ class TreeConformance:
         assert tree.get_many(keys) == tree.get_many(tuple(keys)) == [tree.get(key) for key in keys]
         assert self.make().get_many(keys) == [None] * number
 
+    @pytest.mark.parametrize("number", [0, 1, 15, 16, 17, 40])
+    def test_foreseen_keys_are_what_they_were(self, number: int) -> None:
+        tree = self.filled(KEYS_THAT_PART_EVERYWHERE)
+        items = list(tree.items())
+        walk = tree.items()
+        keys = random.Random(number).choices([*KEYS_THAT_PART_EVERYWHERE, b"c", b"abxdef", b"a" * LONGEST], k=number)
+        tree.foresee(keys)
+        tree.foresee(tuple(keys))
+        # It is no change, for iterations either.
+        assert list(walk) == list(tree.items()) == items
+        empty = self.make()
+        empty.foresee(keys)
+        assert len(empty) == 0
+
     def test_what_is_read_again_and_again_is_what_was_put_last(self) -> None:
         tree = self.make()
         for number in range(3):

@@ -78,6 +78,10 @@ class TreeMachine(RuleBasedStateMachine):
     def get_many(self, keys: list[bytes]) -> None:
         assert self.tree.get_many(keys) == [self.model.get(key) for key in keys]
 
+    @rule(keys=st.lists(KEYS, max_size=20))
+    def foresee(self, keys: list[bytes]) -> None:
+        self.tree.foresee(keys)
+
     @rule(position=st.integers(0, 30))
     def key_at(self, position: int) -> None:
         keys = sorted(self.model)

@@ -276,6 +276,7 @@ def test_only_bytes_are_keys_and_values(wrong: bytes) -> None:
     calls: list[Callable[[], object]] = [
         lambda: tree.get(wrong),
         lambda: tree.get_many([b"k", wrong]),
+        lambda: tree.foresee([b"k", wrong]),
         lambda: tree.entry_bytes(wrong),
         lambda: tree.put(wrong, 0, b"", None, 1),
         lambda: tree.put(b"k", 0, wrong, None, 1),

@@ -11,7 +11,7 @@ decided, and takes it out of its own state before the command.
 """
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
@@ -250,14 +250,13 @@ class World:
 
     def _watch_evictions(self, memory: Memory) -> None:
         WatchedRoom.forget()
-        apply = memory.apply
+        apply_all = memory.apply_all
 
-        def watched(seq: int, event: Event) -> None:
-            apply(seq, event)
-            if isinstance(event, EntryEvicted):
-                self.evicted.append(event.key)
+        def watched(first_seq: int, events: Sequence[Event]) -> None:
+            apply_all(first_seq, events)
+            self.evicted += [event.key for event in events if isinstance(event, EntryEvicted)]
 
-        memory.apply = watched
+        memory.apply_all = watched
 
     async def _fold(self, request: FoldRequest) -> FoldReport | FoldFailure:
         """A fold as a process: whatever it does to the disk before it is killed, stays."""
