@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-COMPILED := setup.py $(wildcard synap/*.pyx synap/keyspace/*.pyx synap/radix/*.pyx synap/radix/*.pxi)
+COMPILED := setup.py $(wildcard synap/*.pyx synap/keyspace/*.pyx synap/radix/*.pyx synap/radix/*.pxi synap/server/lane/*.pyx)
 
 .PHONY: install run test lint cover bench soak
 
@@ -41,7 +41,7 @@ lint: .venv/installed-dev
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements/run.txt
-	rm -f synap/*.so synap/*/*.so
+	rm -f synap/*.so synap/*/*.so synap/*/*/*.so
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@SYNAP_RADIX= $(BIN)/python -c 'from synap.radix import IMPLEMENTATION as it; print({"c": "The compiled tree was built.", "py": "The compiled tree was not built: no C compiler was found, or it failed. The one in plain Python serves, in more time and memory. To see why: $(BIN)/pip install --verbose --no-deps --editable ."}[it])'
 	touch $@

@@ -1,4 +1,4 @@
-"""Builds what is compiled: the tree, and the twins of two small modules. Everything else stands in pyproject.toml.
+"""Builds what is compiled: the tree, and the twins of three small modules. Everything else stands in pyproject.toml.
 
 The extensions are optional: where there is no compiler, or it fails, the package is installed without them, and the
 modules in Python of the same interfaces serve (see synap/radix/__init__.py and synap/compiled.py).
@@ -20,8 +20,9 @@ TREE = Extension(
 )
 ROWS = Extension("synap._rows_c", ["synap/_rows_c.pyx"], extra_compile_args=ARGUMENTS)
 DIGEST = Extension("synap.keyspace._digest_c", ["synap/keyspace/_digest_c.pyx"], extra_compile_args=ARGUMENTS)
+HEADS = Extension("synap.server.lane._heads_c", ["synap/server/lane/_heads_c.pyx"], extra_compile_args=ARGUMENTS)
 
-extensions = cythonize([TREE, ROWS, DIGEST], build_dir="build")
+extensions = cythonize([TREE, ROWS, DIGEST, HEADS], build_dir="build")
 for extension in extensions:
     # Cython makes extensions of its own from the ones it is given, and does not pass this on.
     extension.optional = True

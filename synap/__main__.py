@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-_COMPILED = ("synap.radix", "synap.rows", "synap.keyspace")
+_COMPILED = ("synap.radix", "synap.rows", "synap.keyspace", "synap.server.lane.heads")
 """What looks for compiled parts where it is imported."""
 
 _EXIT_CONFIG = 78

@@ -11,7 +11,7 @@ from synap.compiled import twin
 
 NAME = "synap._made_for_a_test_c"
 
-TWINS = ("synap._rows_c", "synap.keyspace._digest_c")
+TWINS = ("synap._rows_c", "synap.keyspace._digest_c", "synap.server.lane._heads_c")
 
 
 @pytest.fixture

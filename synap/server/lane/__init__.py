@@ -7,6 +7,7 @@ lane never refuses anything for its form: there is one place that says what is w
 door.
 
 ============  ==============================================================================
+``heads``     where a head ends, and what its first line says; with a compiled twin
 ``framing``   bytes to requests, and when to hand over; sans-IO
 ``answering`` what becomes of a request: a response at once, or later, or not here
 ``beliefs``   what is believed of requests with the same header fields, for a second at most

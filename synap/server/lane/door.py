@@ -115,8 +115,9 @@ class Lane:
 
     def _soon(self, act: Callable[[], None]) -> None:
         """Do something, but not in here: this is called from the middle of a commit, or of a turn."""
+        if not self._acts:
+            self._acts_came.set()
         self._acts.append(act)
-        self._acts_came.set()
 
     async def _act(self) -> None:
         """Do what is to be done soon; what comes up meanwhile has its turn after all other tasks."""

@@ -23,6 +23,7 @@ import httptools
 import msgspec
 
 from synap.protocol.http import Headers
+from synap.server.lane.heads import HEAD_END, LINE_END, METHODS, head_of
 
 HEAD_MAX_BYTES = 16 * 1024
 """Larger ones are rare: long cookies that stray here, or keys of many KiB."""
@@ -39,13 +40,7 @@ KNOWN_MAX_BYTES = 1024
 KNOWN_MAX_FIELDS = 32
 """As well. Each field takes some 150 bytes as an object, so that short ones are far larger than they are written."""
 
-_METHODS = {method.encode(): method for method in ("GET", "HEAD", "POST", "PUT", "DELETE")}
-_BEGINNINGS = tuple(method + b" /" for method in _METHODS)
-_REQUEST_LINE = re.compile(rb'(GET|HEAD|POST|PUT|DELETE) (/[!"$-~]*) HTTP/1\.1')
-"""The target is what llhttp takes for one; without a fragment, which no client sends."""
-
-_LINE_END = b"\r\n"
-_HEAD_END = b"\r\n\r\n"
+_BEGINNINGS = tuple(f"{method} /".encode() for method in METHODS)
 _PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 _LENGTH = re.compile(rb"[0-9]{1,10}")
 _KEEP = frozenset({b"keep-alive", b""})
@@ -106,7 +101,7 @@ class KnownFields:
         block = buffer[line_end:end]
         found = self._by_bytes.get(block)
         if found is None:
-            lasting = len(block) <= KNOWN_MAX_BYTES and block.count(_LINE_END) <= KNOWN_MAX_FIELDS + 2
+            lasting = len(block) <= KNOWN_MAX_BYTES and block.count(LINE_END) <= KNOWN_MAX_FIELDS + 2
             found = _read_fields(buffer[:end], lasting=lasting)
             if lasting:
                 if len(self._by_bytes) >= KNOWN_MAX:
@@ -131,7 +126,7 @@ class Framer:
         self._body_max_bytes = body_max_bytes
         self._buffer = b""
         self._head_end = self._end = 0
-        self._method, self._target = "", b""
+        self._method, self._path, self._query = "", b"", b""
         self._fields = Fields(())
         self._framed: Framed | None = None
 
@@ -156,9 +151,8 @@ class Framer:
                 return step
         if len(self._buffer) < self._end:
             return MORE
-        path, _, query = self._target.partition(b"?")
         body = self._buffer[self._head_end : self._end]
-        self._framed = Framed(self._method, path, query, self._fields, body)
+        self._framed = Framed(self._method, self._path, self._query, self._fields, body)
         return self._framed
 
     def take(self) -> None:
@@ -168,24 +162,18 @@ class Framer:
         self._head_end = 0
 
     def _read_head(self) -> Step | None:
-        """Look for a whole head; None where there is one, now known by method, target, fields and where it ends."""
+        """Look for a whole head; None where there is one, of which everything is now known."""
         buffer = self._buffer
-        line_end = buffer.find(_LINE_END)
-        end = buffer.find(_HEAD_END, line_end) if line_end >= 0 else -1
-        if end < 0:
-            return MORE if _may_become_a_head(buffer) else HAND_OVER
-        end += len(_HEAD_END)
-        line = _REQUEST_LINE.fullmatch(buffer, 0, line_end)
-        if line is None or end > HEAD_MAX_BYTES:
-            return HAND_OVER
+        head = head_of(buffer, HEAD_MAX_BYTES)
+        if head is None:
+            return MORE if HEAD_END not in buffer and _may_become_a_head(buffer) else HAND_OVER
+        self._method, self._path, self._query, line_end, end = head
         try:
-            fields = self._known.of(buffer, line_end, end)
+            fields = self._fields = self._known.of(buffer, line_end, end)
         except UnfitError:
             return HAND_OVER
         if fields.body_bytes > self._body_max_bytes:
             return HAND_OVER
-        method, self._target = line.groups()
-        self._method, self._fields = _METHODS[method], fields
         self._head_end = end
         self._end = end + fields.body_bytes
         return None
@@ -249,7 +237,7 @@ def _may_become_a_head(buffer: bytes) -> bool:
 
 def _is_plain(head: bytes) -> bool:
     """Whether a head has only printable lines that end in CR LF and do not go on in the next."""
-    lines = head.count(_LINE_END)
+    lines = head.count(LINE_END)
     return (
         not head.translate(None, _PRINTABLE)
         and head.count(b"\n") == lines == head.count(b"\r")
