@@ -22,25 +22,30 @@ from synap.results import Found
 
 NULL = msgspec.Raw(b"null")
 
+# Looked up once: as attributes of an enumeration, at each use, they would take longer than what is done with them.
+TEXT, JSON, BYTES = Kind
+
+_QUOTE, _BACKSLASH = b'"\\'
+
 _decode_text = msgspec.json.Decoder(str).decode
+_encode_text = msgspec.json.Encoder().encode
 
 
 def from_json(raw: msgspec.Raw) -> tuple[Kind, bytes]:
     """The kind and the bytes to store for the JSON text of a value, which is valid (see ``bodies.decode``)."""
     text = bytes(raw)
-    if text.startswith(b'"'):
-        # Without a backslash, what stands between the quotes is what is meant, character for character.
-        plain = b"\\" not in text
-        return Kind.TEXT, text[1:-1] if plain else _decode_text(text).encode()
-    return Kind.JSON, text
+    if text[0] != _QUOTE:
+        return JSON, text
+    # Without a backslash, what stands between the quotes is what is meant, character for character.
+    return TEXT, _decode_text(text).encode() if _BACKSLASH in text else text[1:-1]
 
 
 def to_json(found: Found | None) -> msgspec.Raw:
     """The JSON text of an entry's value; null where there is no entry."""
     if found is None:
         return NULL
-    if found.kind == Kind.JSON:
+    if found.kind == JSON:
         return msgspec.Raw(found.value)
-    if found.kind == Kind.TEXT:
-        return msgspec.Raw(msgspec.json.encode(found.value.decode()))
+    if found.kind == TEXT:
+        return msgspec.Raw(_encode_text(found.value.decode()))
     return msgspec.Raw(msgspec.json.encode({"base64": base64.b64encode(found.value).decode()}))

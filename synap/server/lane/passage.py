@@ -78,15 +78,14 @@ class Lane(Protocol):
 
 
 def _guarded(act: Callable[Concatenate["Passage", P], None]) -> Callable[Concatenate["Passage", P], None]:
-    """A way into a passage. Where it fails by a fault of ours, that connection ends, and no other."""
+    """A way into a passage, which may fail by a fault of ours. What is called all the time sees to that itself."""
 
     @wraps(act)
     def guarded(passage: "Passage", /, *args: P.args, **kwargs: P.kwargs) -> None:
         try:
             act(passage, *args, **kwargs)
-        except Exception as error:  # noqa: BLE001  # as it says
-            log_unforeseen(error, UNMATCHED)
-            passage.end()
+        except Exception as error:  # noqa: BLE001  # it ends that connection, and no other
+            passage.fail(error)
 
     return guarded
 
@@ -113,18 +112,20 @@ class Passage:
 
     # --- called by the lane
 
-    @_guarded
     def ready(self) -> None:
         """There is something to read, or room to write, or the connection is broken."""
-        if self._state is READING:
-            if not self._is_due:
-                self._read()
-        elif self._state is SENDING:
-            self._send_on()
-        elif self._state is ANSWERING:
-            # It will be heard again when the answer is there; until then it would be told again and again.
-            self._is_muted = True
-            self._lane.listen(self._socket, 0)
+        try:
+            if self._state is READING:
+                if not self._is_due:
+                    self._read()
+            elif self._state is SENDING:
+                self._send_on()
+            elif self._state is ANSWERING:
+                # It will be heard again when the answer is there; until then it would be told again and again.
+                self._is_muted = True
+                self._lane.listen(self._socket, 0)
+        except Exception as error:  # noqa: BLE001  # it ends this connection, and no other
+            self.fail(error)
 
     @_guarded
     def go_on(self) -> None:
@@ -214,16 +215,18 @@ class Passage:
         else:
             self.end()
 
-    @_guarded
     def _answered(self, answer: Answer) -> None:
         """What was waited for is there."""
         if self._state is not ANSWERING:
             return
-        if self._is_muted:
-            self._is_muted = False
-            self._lane.listen(self._socket, select.EPOLLIN)
-        if self._take(answer):
-            self._go_on()
+        try:
+            if self._is_muted:
+                self._is_muted = False
+                self._lane.listen(self._socket, select.EPOLLIN)
+            if self._take(answer):
+                self._go_on()
+        except Exception as error:  # noqa: BLE001  # as above
+            self.fail(error)
 
     def _end_round(self, step: Step) -> None:
         """Nothing more is complete: send what was answered, and wait for more."""
@@ -300,6 +303,11 @@ class Passage:
     def _hand_over(self) -> None:
         # Where the server stops, the other door would let the connection go as well.
         self.rest = None if self._lane.stopping else self._framer.unread or None
+        self.end()
+
+    def fail(self, error: Exception) -> None:
+        """Something went wrong that nobody foresaw."""
+        log_unforeseen(error, UNMATCHED)
         self.end()
 
     def end(self) -> None:

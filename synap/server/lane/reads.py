@@ -10,10 +10,10 @@ of a connection, and, from the value on, octets and what is long enough for comp
 
 from time import perf_counter
 
-from synap.commands import Get, Kind
+from synap.commands import Get
 from synap.protocol.http import Response
 from synap.protocol.http.render import COMPRESS_MIN_BYTES, value_response
-from synap.protocol.http.values import to_json
+from synap.protocol.http.values import BYTES, to_json
 from synap.results import Found
 from synap.server.exchange import Exchange
 from synap.server.lane.beliefs import Belief
@@ -52,7 +52,7 @@ class Reads:
         return answer
 
     def _render(self, found: Found | None, belief: Belief) -> bytes | None:
-        if found is not None and found.kind == Kind.BYTES:
+        if found is not None and found.kind == BYTES:
             return None
         body = to_json(found)
         if len(body) >= COMPRESS_MIN_BYTES:
