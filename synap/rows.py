@@ -58,14 +58,23 @@ def row_decoder(shape: type[list[T]]) -> Callable[[bytes], list[T]]:
 
 
 def row_encoder(shape: type[list[T]]) -> Callable[[Sequence[T]], bytes]:
-    """What makes the payload of rows of one shape, each of which is a struct with a tag."""
+    """What makes the payload of rows of one shape, each of which is a struct with a tag.
+
+    Raises ``CodecError`` where a row is not of the shape: once it is logged, nobody could read it.
+    """
+
+    def reference(rows: Sequence[T]) -> bytes:
+        payload = encode_structs(rows)
+        decode_rows(payload, shape)
+        return payload
+
     if _TWIN is None:
-        return encode_structs
+        return reference
     encode: Callable[[list[T]], bytes | None] = _TWIN.Encoder(plan_of(shape)).encode
 
     def encoder(rows: Sequence[T]) -> bytes:
         payload = encode(list(rows))
-        return encode_structs(rows) if payload is None else payload
+        return reference(rows) if payload is None else payload
 
     return encoder
 

@@ -76,9 +76,11 @@ cdef class CompiledDigest:
         cdef Sum gone, come
         # Both are made before anything is changed, as either may raise.
         if before is not None:
-            take_number(&gone, key, before[0], before[1], before[2], before[3])
+            kind, value, deadline_ms, version = before
+            take_number(&gone, key, kind, value, deadline_ms, version)
         if after is not None:
-            take_number(&come, key, after[0], after[1], after[2], after[3])
+            kind, value, deadline_ms, version = after
+            take_number(&come, key, kind, value, deadline_ms, version)
             add(&self.sum, come)
         if before is not None:
             subtract(&self.sum, gone)

@@ -57,10 +57,10 @@ class PurePythonDigest:
 
     def exchange(self, key: bytes, before: Entry | None, after: Entry | None) -> None:
         """Take out what was under a key, and in what is there after that."""
-        if before is not None:
-            self._sum -= entry_digest_in_python(key, *before)
-        if after is not None:
-            self._sum += entry_digest_in_python(key, *after)
+        # Both are made before anything is changed, as either may raise.
+        gone = 0 if before is None else entry_digest_in_python(key, *before)
+        come = 0 if after is None else entry_digest_in_python(key, *after)
+        self._sum += come - gone
 
 
 _TWIN = twin("synap.keyspace._digest_c")

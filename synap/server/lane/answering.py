@@ -98,6 +98,10 @@ class Answering:
         self._stopped = True
         self._writes.stop()
 
+    def forget(self) -> None:
+        """Keep nothing of what was asked before."""
+        self._beliefs.forget()
+
     def answer(self, framed: Framed, address: str, answered: Answered) -> Answer:
         """What becomes of a request; where that is ``Fate.LATER``, ``answered`` is called once."""
         asked = _Asked(framed, address, answered, perf_counter())

@@ -62,6 +62,10 @@ class Beliefs:
                 self._held.clear()
             self._held[fields, address] = self._belief(fields.headers, grant)
 
+    def forget(self) -> None:
+        """Believe nothing any more."""
+        self._held.clear()
+
     def _belief(self, headers: Headers, grant: Grant) -> Belief:
         exposed = self._exchange.expose(headers, _SAMPLE).headers
         return Belief(

@@ -132,3 +132,4 @@ class Lane:
         while True:
             await trio.sleep(FORGET_EVERY_S)
             self.known.forget()
+            self.answering.forget()

@@ -35,7 +35,7 @@ KNOWN_MAX = 4096
 """So many header fields are kept: of a few hundred clients, with all lengths that their bodies have."""
 
 KNOWN_MAX_BYTES = 1024
-"""Longer ones are read each time, so that what is kept stays below some 30 MiB, whatever is sent."""
+"""Longer ones are read each time, so that what is kept stays below some 40 MiB, whatever is sent."""
 
 KNOWN_MAX_FIELDS = 32
 """As well. Each field takes some 150 bytes as an object, so that short ones are far larger than they are written."""

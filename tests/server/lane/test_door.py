@@ -190,9 +190,12 @@ async def test_header_fields_are_forgotten(mock_clock: MockClock) -> None:
     async with open_house() as house:
         secret = b"x-api-key: secret"
         await house.talk(get_request("a", secret, CLOSE))
+        await house.talk(get_request("a", secret, CLOSE))
+        beliefs = house.lane.answering._beliefs
         assert secret in b"".join(house.lane.known._by_bytes)
+        assert [fields.headers for fields, _ in beliefs._held] != []
         mock_clock.jump(FORGET_EVERY_S)
-        await until(lambda: not house.lane.known._by_bytes)
+        await until(lambda: not house.lane.known._by_bytes and not beliefs._held)
 
 
 # --- the end ---------------------------------------------------------------------------------------------
