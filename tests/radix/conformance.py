@@ -83,16 +83,13 @@ class TreeConformance:
 
     @pytest.mark.parametrize("number", [0, 1, 15, 16, 17, 40])
     def test_foreseen_keys_are_what_they_were(self, number: int) -> None:
-        tree = self.filled(KEYS_THAT_PART_EVERYWHERE)
-        items = list(tree.items())
-        walk = tree.items()
+        tree, empty = self.filled(KEYS_THAT_PART_EVERYWHERE), self.make()
+        items, walk = list(tree.items()), tree.items()
         keys = random.Random(number).choices([*KEYS_THAT_PART_EVERYWHERE, b"c", b"abxdef", b"a" * LONGEST], k=number)
         tree.foresee(keys)
-        tree.foresee(tuple(keys))
+        empty.foresee(tuple(keys))
         # It is no change, for iterations either.
         assert list(walk) == list(tree.items()) == items
-        empty = self.make()
-        empty.foresee(keys)
         assert len(empty) == 0
 
     def test_what_is_read_again_and_again_is_what_was_put_last(self) -> None:
