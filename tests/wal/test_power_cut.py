@@ -113,9 +113,7 @@ class Machine:
     async def _write(self, log: LocalLog) -> None:
         for _ in range(self.rng.randint(1, 12)):
             if self.rng.random() < 0.25:
-                log._last_write_s = -inf
-                await log._keep_up()
-                self._note_promises(log, kept_up=True)
+                await self.keep_up(log)
                 continue
             payload = self.rng.randbytes(self.rng.choice((0, 10, 300, 1500)))
             self.written.append((log.last_seq + 1, payload))
@@ -126,6 +124,15 @@ class Machine:
                 continue
             self.acknowledged = len(self.written)
             self._note_promises(log)
+
+    async def keep_up(self, log: LocalLog) -> None:
+        """What ``upkeep`` does once the interval and the idleness have passed."""
+        if self.options.fsync_mode is FsyncMode.PERIODIC:
+            # Not left to the tick: on a full disk there is none.
+            await log._sync_if_needed()
+        log._last_write_s = -inf
+        await log._keep_up()
+        self._note_promises(log, kept_up=True)
 
     def _note_promises(self, log: LocalLog, *, kept_up: bool = False) -> None:
         if self.promises is FsyncMode.ALWAYS or (kept_up and self.promises is FsyncMode.PERIODIC):
@@ -155,9 +162,7 @@ async def test_every_call_of_one_history_is_crashed_at(mode: FsyncMode, seed: in
             await log.append(Batch(payload, 1, log.last_seq, machine.clock()))
             machine.acknowledged = len(machine.written)
             machine._note_promises(log)
-        log._last_write_s = -inf
-        await log._keep_up()
-        machine._note_promises(log, kept_up=True)
+        await machine.keep_up(log)
         await log.close()
         machine.promised = len(machine.written)
 
