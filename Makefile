@@ -19,7 +19,7 @@ cover: .venv/installed-dev
 	$(BIN)/pytest --cov=synap --cov-branch tests --ignore tests/process --ignore tests/simulation
 
 soak: .venv/installed-dev
-	$(BIN)/pytest --soak 10 --timeout 7200 tests/simulation tests/process tests/wal tests/snapshot tests/fuzz \
+	$(BIN)/pytest --fresh --soak 10 --timeout 7200 tests/simulation tests/process tests/wal tests/snapshot tests/fuzz \
 		tests/contract/test_schemathesis.py tests/radix
 
 bench: .venv/installed-dev

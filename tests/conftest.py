@@ -1,4 +1,8 @@
-"""Options of the random tests: which random numbers, and how long."""
+"""Options of the random tests: which random numbers, and how long.
+
+What decides about a change must give the same verdict twice: the random tests begin with one seed, hypothesis chooses
+the same examples. ``--fresh``, as ``make soak`` has it, goes to look for what no run has seen yet.
+"""
 
 import random
 from typing import Protocol
@@ -7,9 +11,10 @@ import pytest
 from hypothesis import settings
 
 # Two cores, shared with a server that is being killed: how long an example takes says nothing about the code.
-settings.register_profile("synap", deadline=None)
-settings.load_profile("synap")
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("fresh", deadline=None, derandomize=False)
 
+_USUAL_SEED = 15_500
 _SEED = pytest.StashKey[int]()
 
 
@@ -22,14 +27,17 @@ class Worker(Protocol):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("synap")
-    group.addoption("--seed", type=int, default=None, help="seed of the random tests (default: a new one)")
+    group.addoption("--seed", type=int, default=_USUAL_SEED, help="seed of the random tests (default: %(default)s)")
+    group.addoption("--fresh", action="store_true", help="draw a new seed, and let hypothesis draw, too")
     group.addoption("--soak", type=int, default=1, metavar="FACTOR", help="repeat the random tests this often")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     told: dict[str, int] = getattr(config, "workerinput", {})
-    seed: int | None = told.get("synap_seed", config.getoption("--seed"))
-    config.stash[_SEED] = random.randrange(2**32) if seed is None else seed
+    fresh: bool = config.getoption("--fresh")
+    settings.load_profile("fresh" if fresh else "same")
+    chosen = random.randrange(2**32) if fresh else config.getoption("--seed")
+    config.stash[_SEED] = told.get("synap_seed", chosen)
 
 
 @pytest.hookimpl(optionalhook=True)
