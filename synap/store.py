@@ -181,11 +181,9 @@ class Store:
 
     def finish(self, pending: Pending[R]) -> R:
         """The result of a write that was begun, and is done. Raises as ``execute``."""
-        try:
-            result = pending.outcome()
-        except Exception as error:
-            self._failed(pending.command, error, pending.began_s)
-            raise
+        if pending.error is not None:
+            self._failed(pending.command, pending.error, pending.began_s)
+        result = pending.outcome()
         self._done(pending.command, result, pending.began_s)
         return result
 
@@ -196,15 +194,15 @@ class Store:
             self._note_read(command, result)
         metrics = self._operation_metrics[type(command)]
         metrics.ok.value += 1
-        self._took(command, metrics, started_s)
+        took_s = perf_counter() - started_s
+        metrics.seconds.observe(took_s)
+        if took_s >= self.slowlog.threshold_s:
+            self.slowlog.add(command, took_s, self._clock.now_ms())
 
     def _failed(self, command: Command[R], error: BaseException, started_s: float) -> None:
         """Count a command that was refused, or failed."""
         metrics = self._operation_metrics[type(command)]
         (metrics.refused if isinstance(error, CommandError) else metrics.failed).inc()
-        self._took(command, metrics, started_s)
-
-    def _took(self, command: Command[R], metrics: OperationMetrics, started_s: float) -> None:
         took_s = perf_counter() - started_s
         metrics.seconds.observe(took_s)
         if took_s >= self.slowlog.threshold_s:

@@ -86,6 +86,25 @@ async def test_the_second_frame_waits_for_the_first(bench: Bench) -> None:
     assert (bench.log.attempts, bench.view(), second.outcome) == (2, {b"first": b"v"}, [])
 
 
+async def test_who_was_answered_and_writes_again_is_in_the_next_batch(bench: Bench, nursery: trio.Nursery) -> None:
+    """There are no two groups that take turns for ever, with twice as many commits as are needed."""
+
+    async def write_twice(key: bytes) -> None:
+        for _ in range(2):
+            await bench.committer.submit(set_text(key))
+
+    await bench.held_up()
+    for group in (b"a", b"b", b"c"), (b"d", b"e"):
+        for key in group:
+            nursery.start_soon(write_twice, key)
+        await wait_all_tasks_blocked()
+        bench.log.release()
+        bench.log.shut()
+        await wait_all_tasks_blocked()
+    await bench.release()
+    assert [len(batch) for batch in bench.log.batches()] == [1, 3, 5, 2]
+
+
 async def test_commands_of_a_batch_see_those_before_them(bench: Bench) -> None:
     await bench.held_up()
     sent = await bench.send(

@@ -73,6 +73,7 @@ class Room:
     def __init__(self, memory: Memory, overlay: Overlay) -> None:
         self.full = False
         self._memory = memory
+        self._is_limited = memory.limit.max_bytes is not None
         self._tree = memory.keyspace.tree
         self._overlay = overlay
         self._growth = 0
@@ -89,7 +90,7 @@ class Room:
 
         Raises ``CommandError``, or ``MemoryLimitError`` where there is no room and none can be made.
         """
-        if self._memory.limit.max_bytes is None and not isinstance(command, Evict):
+        if not self._is_limited and type(command) is not Evict:
             # In one step to where it ends, because it is the way of most writes.
             return decide(command, self._overlay, limits)
         return cast("R | None", self._decide(command, limits))

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Iterator
 from datetime import UTC, datetime
 from time import monotonic
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import trio
 
@@ -26,7 +26,7 @@ from synap.protocol.http.service import (
 )
 from synap.server.info import gather
 from synap.server.metrics import exposition, resident_bytes
-from synap.store import Pending, Reader, SlowCommand, SnapshotInfo, Store
+from synap.store import Reader, SlowCommand, SnapshotInfo, Store
 from synap.tally import Count, Distribution
 from synap.telemetry import Metrics
 
@@ -80,12 +80,14 @@ class StoreService:
 
     def begin(self, command: Write[R], on_done: Callable[[Begun[R]], None]) -> None:
         """See ``Service``."""
-        self._loaded_store().begin(command, on_done)
+        if self._store is None:
+            raise self._loading()
+        self._store.begin(command, on_done)
 
     def result(self, begun: Begun[R]) -> R:
         """See ``Service``."""
-        # Nobody else makes any.
-        return self._loaded_store().finish(cast("Pending[R]", begun))
+        assert self._store is not None, "who has begun a write, had a store"
+        return self._store.finish(begun)  # type: ignore[arg-type]  # nobody but the store makes any
 
     async def take_snapshot(self) -> Snapshot:
         """See ``Service``."""
@@ -178,8 +180,11 @@ class StoreService:
 
     def _loaded_store(self) -> Store:
         if self._store is None:
-            raise NotReadyError(f"the store is loading ({self._recovered:.0%}); nothing was written")
+            raise self._loading()
         return self._store
+
+    def _loading(self) -> NotReadyError:
+        return NotReadyError(f"the store is loading ({self._recovered:.0%}); nothing was written")
 
     def _uptime_s(self) -> int:
         return int(monotonic() - self._started_s)

@@ -11,18 +11,18 @@ from synap.results import Found, Written
 def set_value(command: Set, overlay: Overlay, limits: Limits) -> Written:
     """See ``Set``."""
     limits.check_value_size(len(command.value))
-    if (
+    if not (
         command.keep_ttl
         or command.only_if_absent
         or command.only_if_present
         or command.return_old
         or command.if_version is not None
     ):
-        current = entry_at(command.key, command.if_version, overlay, limits)
-    else:
         # Nothing depends on what is there, as with nearly every write.
         limits.check_key(command.key)
-        current = None
+        deadline_ms = _deadline_of_set(command, None, overlay.now_ms)
+        return Written(written=True, version=overlay.set(command.key, command.kind, command.value, deadline_ms))
+    current = entry_at(command.key, command.if_version, overlay, limits)
     deadline_ms = _deadline_of_set(command, current, overlay.now_ms)
     old = Found(*current) if current is not None and command.return_old else None
     refused_by = command.only_if_absent if current is not None else command.only_if_present

@@ -54,8 +54,8 @@ Answered: TypeAlias = Callable[[Answer], None]
 Start: TypeAlias = Callable[[Callable[[], Awaitable[None]]], None]
 """Begins a task."""
 
-Soon: TypeAlias = Callable[[Callable[[], None]], None]
-"""Has something called soon, but not at once."""
+Soon: TypeAlias = Callable[[Callable[[Any], None], Any], None]
+"""Has something called with something soon, but not at once."""
 
 
 Respond: TypeAlias = Callable[[Begun[Any]], Response | bytes]
@@ -122,7 +122,7 @@ class Answering:
         if body is None:
             return None
         respond = partial(self._writes.respond, body.key, belief)
-        refusal = self._writes.begin(body, partial(self._done, asked, writes.ROUTE, respond))
+        refusal = self._writes.begin(body, self._giving(asked, writes.ROUTE, respond))
         return LATER if refusal is None else self._finished(asked, writes.ROUTE, refusal)
 
     def _answer(self, asked: _Asked) -> Answer:
@@ -170,13 +170,12 @@ class Answering:
 
     def _write(self, asked: _Asked, admitted: Admitted, request: Request, call: Call) -> Answer:
         respond = partial(self._exchange.respond, admitted, request, call)
-        done = partial(self._done, asked, admitted.route, respond)
-        refusal = self._exchange.begin(admitted, request, call, done)
+        refusal = self._exchange.begin(admitted, request, call, self._giving(asked, admitted.route, respond))
         return LATER if refusal is None else self._finished(asked, admitted.route, refusal)
 
-    def _done(self, asked: _Asked, route: str, respond: Respond, begun: Begun[Any]) -> None:
-        """A write is done; this is called from the middle of a commit."""
-        self._soon(partial(self._give, asked, route, respond, begun))
+    def _giving(self, asked: _Asked, route: str, respond: Respond) -> Callable[[Begun[Any]], None]:
+        """What is called when a write is done, from the middle of a commit; the answer is given soon behind it."""
+        return partial(self._soon, partial(self._give, asked, route, respond))
 
     def _give(self, asked: _Asked, route: str, respond: Respond, begun: Begun[Any]) -> None:
         """Answer a write, whose outcome is there."""

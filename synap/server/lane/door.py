@@ -14,6 +14,7 @@ import select
 import socket
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import trio
 
@@ -24,6 +25,8 @@ from synap.server.lane.passage import Passage
 from synap.server.lane.patience import Patience
 from synap.server.lane.rendering import Renderer
 from synap.tasks import open_tasks
+
+T = TypeVar("T")
 
 TURN_MAX_CONNECTIONS = 128
 """Served in one turn. The more writes come in one, the fewer commits they take. With a request or two each, other tasks
@@ -45,7 +48,7 @@ class Lane:
         self._body_max_bytes = min(body_max_bytes, BODY_MAX_BYTES)
         self._epoll = select.epoll()
         self._passages: dict[int, Passage] = {}
-        self._acts: deque[Callable[[], None]] = deque()
+        self._acts: deque[tuple[Callable[[Any], None], Any]] = deque()
         self._acts_came = trio.Event()
         self._tasks: trio.Nursery | None = None
 
@@ -105,7 +108,7 @@ class Lane:
 
     def go_on_later(self, passage: Passage) -> None:
         """Let a passage go on in the next turn."""
-        self._soon(passage.go_on)
+        self._soon(Passage.go_on, passage)
 
     # --- for answering
 
@@ -113,18 +116,19 @@ class Lane:
         assert self._tasks is not None, "nobody is served unless this runs"
         self._tasks.start_soon(task)
 
-    def _soon(self, act: Callable[[], None]) -> None:
-        """Do something, but not in here: this is called from the middle of a commit, or of a turn."""
+    def _soon(self, act: Callable[[T], None], with_what: T) -> None:
+        """Call something, but not in here: this is called from the middle of a commit, or of a turn."""
         if not self._acts:
             self._acts_came.set()
-        self._acts.append(act)
+        self._acts.append((act, with_what))
 
     async def _act(self) -> None:
         """Do what is to be done soon; what comes up meanwhile has its turn after all other tasks."""
         while True:
             await self._acts_came.wait()
             for _ in range(min(len(self._acts), TURN_MAX_CONNECTIONS)):
-                self._acts.popleft()()
+                act, with_what = self._acts.popleft()
+                act(with_what)
             if not self._acts:
                 self._acts_came = trio.Event()
 

@@ -23,7 +23,7 @@ import httptools
 import msgspec
 
 from synap.protocol.http import Headers
-from synap.server.lane.heads import HEAD_END, LINE_END, METHODS, head_of
+from synap.server.lane.heads import HEAD_END, LINE_END, METHODS, Head, head_of
 
 HEAD_MAX_BYTES = 16 * 1024
 """Larger ones are rare: long cookies that stray here, or keys of many KiB."""
@@ -119,64 +119,54 @@ class UnfitError(Exception):
 
 
 class Framer:
-    """The requests of one connection; ``known`` is what the lane keeps of header fields."""
+    """The requests of one connection; ``known`` is what the lane keeps of header fields.
+
+    ``unread`` is everything from the beginning of the request that was not taken yet.
+    """
 
     def __init__(self, known: KnownFields, body_max_bytes: int = BODY_MAX_BYTES) -> None:
+        self.unread = b""
         self._known = known
         self._body_max_bytes = body_max_bytes
-        self._buffer = b""
-        self._head_end = self._end = 0
-        self._method, self._path, self._query = "", b"", b""
+        # Of the request that is next, once its head is whole.
+        self._head: Head | None = None
         self._fields = Fields(())
-        self._framed: Framed | None = None
-
-    @property
-    def unread(self) -> bytes:
-        """Everything from the beginning of the request that was not taken yet."""
-        return self._buffer
+        self._end = 0
 
     def receive(self, data: bytes) -> None:
         """Take in what came."""
-        self._buffer = self._buffer + data if self._buffer else data
+        self.unread = self.unread + data if self.unread else data
 
     def next(self) -> Framed | Step:
         """The request at the beginning of what is unread, as often as it is asked for."""
-        if self._framed is not None:
-            return self._framed
-        if not self._head_end:
-            if not self._buffer:
-                return MORE
-            step = self._read_head()
-            if step is not None:
-                return step
-        if len(self._buffer) < self._end:
+        head = self._head
+        if head is None:
+            head = head_of(self.unread, HEAD_MAX_BYTES)
+            if head is None:
+                return MORE if _may_become_a_head(self.unread) else HAND_OVER
+            if not self._read_fields(head):
+                return HAND_OVER
+        if len(self.unread) < self._end:
             return MORE
-        body = self._buffer[self._head_end : self._end]
-        self._framed = Framed(self._method, self._path, self._query, self._fields, body)
-        return self._framed
+        method, path, query, _, head_end = head
+        return Framed(method, path, query, self._fields, self.unread[head_end : self._end])
 
     def take(self) -> None:
         """The request is answered here; what is behind it is next."""
-        self._buffer = self._buffer[self._end :]
-        self._framed = None
-        self._head_end = 0
+        self.unread = self.unread[self._end :]
+        self._head = None
 
-    def _read_head(self) -> Step | None:
-        """Look for a whole head; None where there is one, of which everything is now known."""
-        buffer = self._buffer
-        head = head_of(buffer, HEAD_MAX_BYTES)
-        if head is None:
-            return MORE if HEAD_END not in buffer and _may_become_a_head(buffer) else HAND_OVER
-        self._method, self._path, self._query, line_end, end = head
+    def _read_fields(self, head: Head) -> bool:
+        """Take in a head that is whole; False where it is not for the lane."""
+        _, _, _, line_end, end = head
         try:
-            fields = self._fields = self._known.of(buffer, line_end, end)
+            fields = self._known.of(self.unread, line_end, end)
         except UnfitError:
-            return HAND_OVER
+            return False
         if fields.body_bytes > self._body_max_bytes:
-            return HAND_OVER
-        self._head_end = end
-        self._end = end + fields.body_bytes
-        return None
+            return False
+        self._head, self._fields, self._end = head, fields, end + fields.body_bytes
+        return True
 
 
 class _Collector:
@@ -228,7 +218,8 @@ def _closes(connection: bytes) -> bool:
 def _may_become_a_head(buffer: bytes) -> bool:
     """Whether what came so far may be the beginning of a head for the lane."""
     return (
-        len(buffer) <= HEAD_MAX_BYTES
+        HEAD_END not in buffer
+        and len(buffer) <= HEAD_MAX_BYTES
         and any(buffer[: len(each)] == each[: len(buffer)] for each in _BEGINNINGS)
         and b"\n\n" not in buffer
         and b"\n\r\n" not in buffer

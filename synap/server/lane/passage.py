@@ -27,7 +27,7 @@ import trio
 from synap.protocol.http import Response
 from synap.server.exchange import UNMATCHED, log_unforeseen
 from synap.server.lane.answering import LATER, Answer, Answering, Fate
-from synap.server.lane.framing import HAND_OVER, Framed, Framer, KnownFields, Step
+from synap.server.lane.framing import HAND_OVER, MORE, Framed, Framer, KnownFields, Step
 from synap.server.lane.patience import IDLE_MAX_S, INCOMPLETE_MAX_S, STALLED_MAX_S, Patience
 from synap.server.lane.rendering import Renderer
 
@@ -154,12 +154,12 @@ class Passage:
         if self._state is not READING:
             return
         for _ in range(ROUND_MAX_REQUESTS):
+            if len(self._answers) >= ROUND_MAX_BYTES:
+                break
             framed = self._framer.next()
             if not isinstance(framed, Framed):
                 self._end_round(framed)
                 return
-            if len(self._answers) >= ROUND_MAX_BYTES:
-                break
             self._client_closes = framed.fields.closes
             self._state = ANSWERING
             self.lasts_until = inf
@@ -169,6 +169,9 @@ class Passage:
                     self._send_meanwhile()
                 return
             if not self._take(answer):
+                return
+            if not self._framer.unread:
+                self._end_round(MORE)
                 return
         if self._send():
             self._is_due = True
@@ -224,7 +227,10 @@ class Passage:
                 self._is_muted = False
                 self._lane.listen(self._socket, select.EPOLLIN)
             if self._take(answer):
-                self._go_on()
+                if self._framer.unread:
+                    self._go_on()
+                else:
+                    self._end_round(MORE)
         except Exception as error:  # noqa: BLE001  # as above
             self.fail(error)
 

@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import bcrypt
 import pytest
@@ -53,14 +54,17 @@ class Scene:
         self.service.attach(store, 0.0)
         self.tasks = 0
         self._nursery = nursery
-        self._soon, self._to_do = trio.open_memory_channel[Callable[[], None]](100)
+        self._soon, self._to_do = trio.open_memory_channel[tuple[Callable[[Any], None], Any]](100)
         self._known = KnownFields()
         self.answering = self._answering(Exchange(self.service, authentication, origins, hosts))
         nursery.start_soon(store.run)
         nursery.start_soon(self._act)
 
     def _answering(self, exchange: Exchange) -> Answering:
-        return Answering(exchange, self.renderer, self.patience, self._start, self._soon.send_nowait)
+        def soon(act: Callable[[Any], None], with_what: object) -> None:
+            self._soon.send_nowait((act, with_what))
+
+        return Answering(exchange, self.renderer, self.patience, self._start, soon)
 
     def detach(self) -> None:
         """Make the store one that is still loading."""
@@ -71,8 +75,8 @@ class Scene:
         self._nursery.start_soon(task)
 
     async def _act(self) -> None:
-        async for act in self._to_do:
-            act()
+        async for act, with_what in self._to_do:
+            act(with_what)
 
     def framed(self, sent: bytes) -> Framed:
         """A request of another connection each time."""

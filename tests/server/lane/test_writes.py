@@ -143,7 +143,7 @@ def log_failed(scene: Scene) -> None:
 
 
 def draining(scene: Scene) -> None:
-    scene.store._committer._closed = True
+    scene.store._committer._accepts = False
 
 
 FAILURES = {
