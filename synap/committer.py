@@ -43,7 +43,7 @@ would hold up the readers."""
 BATCH_FULL_BYTES = 4 * 1024 * 1024
 """Nor from here on. With the largest command on top it is still below a frame's limit."""
 
-GATHER_MIN_ROUNDS = 3
+GATHER_ROUNDS = 3
 """Of the event loop, between two commits: one to send the answers, one to hear of what they bring, and one to read it.
 Some 20 us each where there is nothing to do."""
 
@@ -127,6 +127,7 @@ class Committer:
         self._turn = trio.Lock()
         # All of ``run``, shielded while it appends: to make a scope for each append takes several times as long.
         self._scope = trio.CancelScope()
+        self._answered = 0
         self._accepts = True
         self._ended = False
 
@@ -214,14 +215,15 @@ class Committer:
             self._turn.release()
 
     async def _gather(self) -> None:
-        """Let others have their turns while that brings more to write.
+        """Let others have their turns until all are back who were just answered, or no more of them come.
 
-        Who was just answered mostly writes again at once. If the others were committed before these are heard, there
-        would be two groups for ever, and twice as many commits, each half as large. Nothing else here lets the readers
-        in, or a cancellation, while there is always more to write.
+        They mostly write again at once. If those who wait were committed before these are heard, there would be two
+        groups for ever, and twice as many commits, each half as large. Nothing else here lets the readers in, or a
+        cancellation, while there is always more to write.
         """
+        all_back = min(len(self._queue) + self._answered, BATCH_FULL_KEYS)
         before, rounds = 0, 0
-        while rounds < GATHER_MIN_ROUNDS or before < len(self._queue) < BATCH_FULL_KEYS:
+        while rounds == 0 or (len(self._queue) < all_back and (rounds < GATHER_ROUNDS or before < len(self._queue))):
             before, rounds = len(self._queue), rounds + 1
             await trio.lowlevel.checkpoint()
 
@@ -271,6 +273,7 @@ class Committer:
         else:
             if is_last_left:
                 self._put_back(taken.pop())
+            self._answered = len(taken)
             for pending in taken:
                 pending.on_done(pending)
 
