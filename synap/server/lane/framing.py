@@ -139,34 +139,28 @@ class Framer:
 
     def next(self) -> Framed | Step:
         """The request at the beginning of what is unread, as often as it is asked for."""
-        head = self._head
+        unread, head = self.unread, self._head
         if head is None:
-            head = head_of(self.unread, HEAD_MAX_BYTES)
+            head = head_of(unread, HEAD_MAX_BYTES)
             if head is None:
-                return MORE if _may_become_a_head(self.unread) else HAND_OVER
-            if not self._read_fields(head):
+                return MORE if _may_become_a_head(unread) else HAND_OVER
+            _, _, _, line_end, head_end = head
+            try:
+                fields = self._known.of(unread, line_end, head_end)
+            except UnfitError:
                 return HAND_OVER
-        if len(self.unread) < self._end:
+            if fields.body_bytes > self._body_max_bytes:
+                return HAND_OVER
+            self._head, self._fields, self._end = head, fields, head_end + fields.body_bytes
+        if len(unread) < self._end:
             return MORE
         method, path, query, _, head_end = head
-        return Framed(method, path, query, self._fields, self.unread[head_end : self._end])
+        return Framed(method, path, query, self._fields, unread[head_end : self._end])
 
     def take(self) -> None:
         """The request is answered here; what is behind it is next."""
         self.unread = self.unread[self._end :]
         self._head = None
-
-    def _read_fields(self, head: Head) -> bool:
-        """Take in a head that is whole; False where it is not for the lane."""
-        _, _, _, line_end, end = head
-        try:
-            fields = self._known.of(self.unread, line_end, end)
-        except UnfitError:
-            return False
-        if fields.body_bytes > self._body_max_bytes:
-            return False
-        self._head, self._fields, self._end = head, fields, end + fields.body_bytes
-        return True
 
 
 class _Collector:
