@@ -41,30 +41,39 @@ class Beliefs:
     def __init__(self, exchange: Exchange, patience: Patience) -> None:
         self._exchange = exchange
         self._patience = patience
-        self._held: dict[tuple[Fields, str], Belief] = {}
+        # A grant, until the same is asked again: many clients send fields that never come a second time.
+        self._held: dict[tuple[Fields, str], Belief | Grant] = {}
         self._since_s = patience.now_s
 
     def of(self, fields: Fields, address: str) -> Belief | None:
         """What is believed of a request; None where nothing is."""
         if self._since_s != self._patience.now_s:
-            self._held.clear()
-            self._since_s = self._patience.now_s
-        return self._held.get((fields, address))
+            self._begin_anew()
+        held = self._held.get((fields, address))
+        if isinstance(held, Grant):
+            held = self._held[fields, address] = self._belief(fields.headers, held)
+        return held
 
     def note(self, fields: Fields, address: str, grant: Grant) -> None:
         """A request was let in the long way: note what that says of others."""
         # A grant that ends is looked at each time: it ends to the millisecond.
         if not fields.lasting or grant.ends_ms is not None:
             return
-        held = self.of(fields, address)
-        if held is None or held.grant is not grant:
+        if self._since_s != self._patience.now_s:
+            self._begin_anew()
+        held = self._held.get((fields, address))
+        if (held.grant if isinstance(held, Belief) else held) is not grant:
             if len(self._held) >= KNOWN_MAX:
                 self._held.clear()
-            self._held[fields, address] = self._belief(fields.headers, grant)
+            self._held[fields, address] = grant
 
     def forget(self) -> None:
         """Believe nothing any more."""
         self._held.clear()
+
+    def _begin_anew(self) -> None:
+        self._held.clear()
+        self._since_s = self._patience.now_s
 
     def _belief(self, headers: Headers, grant: Grant) -> Belief:
         exposed = self._exchange.expose(headers, _SAMPLE).headers

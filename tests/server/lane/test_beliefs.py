@@ -94,6 +94,24 @@ async def test_whoever_may_read_and_write_every_key_is_believed(
     assert (belief.may_read, belief.may_write) == may == may_all(exchange, PLAIN, grant)
 
 
+async def test_fields_that_do_not_come_again_cost_next_to_nothing(patience: Patience) -> None:
+    """As those of clients that trace each request: what they would mean is found out for the second one only."""
+    looked_at: list[Headers] = []
+
+    class Watched(Exchange):
+        def expose(self, headers: Headers, response: Response) -> Response:
+            looked_at.append(headers)
+            return super().expose(headers, response)
+
+    beliefs = Beliefs(Watched(StoreService(Metrics()), origins=ORIGINS), patience)
+    traced = [lasting((*PLAIN, (b"traceparent", b"%d" % number))) for number in range(3)]
+    for fields in traced:
+        beliefs.note(fields, HERE, ANYBODY)
+    assert looked_at == []
+    assert beliefs.of(traced[1], HERE) is beliefs.of(traced[1], HERE) is not None
+    assert looked_at == [traced[1].headers]
+
+
 async def test_a_grant_that_ends_is_looked_at_each_time(exchange: Exchange) -> None:
     assert believed(exchange, PLAIN, ENDING) is None
 
