@@ -55,7 +55,7 @@ class ErrorBody(msgspec.Struct, frozen=True):
     outcome: Literal["not_written", "unknown"] | UnsetType = UNSET
 
 
-class SetResult(msgspec.Struct, frozen=True):
+class SetResult(msgspec.Struct, frozen=True, gc=False):
     """Whether it was written, and the version of the key; `old_value` is there if it was asked for and was there."""
 
     success: bool

@@ -62,7 +62,7 @@ Respond: TypeAlias = Callable[[Begun[Any]], Response | bytes]
 """Makes the answer to a write that is done. Of what it is the result, is forgotten: all of them go the same way."""
 
 
-class _Asked(msgspec.Struct, frozen=True):
+class _Asked(msgspec.Struct, frozen=True, gc=False):
     """A request on its way to its answer."""
 
     framed: Framed
