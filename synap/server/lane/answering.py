@@ -49,7 +49,9 @@ Answer: TypeAlias = Response | bytes | Fate
 """A response, also as the bytes that it comes to, where more requests may follow on the connection."""
 
 Answered: TypeAlias = Callable[[Answer], None]
-"""Takes the response that was waited for, or hears that the request is for the other door after all."""
+"""Takes the response that was waited for, or hears that the request is for the other door after all.
+
+It is called by what ``Soon`` has called, never directly."""
 
 Start: TypeAlias = Callable[[Callable[[], Awaitable[None]]], None]
 """Begins a task."""
@@ -208,7 +210,7 @@ class Answering:
                 log_unforeseen(error, UNMATCHED)
                 answer = Fate.FAILED
             if answer is not LATER:
-                asked.answered(answer)
+                self._soon(asked.answered, answer)
 
         self._start(wait)
         return LATER

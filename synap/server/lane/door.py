@@ -44,6 +44,7 @@ class Lane:
         self.patience = Patience()
         self.known = KnownFields()
         self.answering = Answering(exchange, self.renderer, self.patience, self._start, self._soon)
+        self.answered: list[Passage] = []
         self.stopping = False
         self._body_max_bytes = min(body_max_bytes, BODY_MAX_BYTES)
         self._epoll = select.epoll()
@@ -129,6 +130,11 @@ class Lane:
             for _ in range(min(len(self._acts), TURN_MAX_CONNECTIONS)):
                 act, with_what = self._acts.popleft()
                 act(with_what)
+            # Without anything in between: the kernel wakes a client that has many connections, such as a proxy, less
+            # often.
+            answered, self.answered = self.answered, []
+            for passage in answered:
+                passage.send_answered()
             if not self._acts:
                 self._acts_came = trio.Event()
 

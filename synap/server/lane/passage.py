@@ -60,9 +60,13 @@ READING, ANSWERING, SENDING, OVER = State
 
 
 class Lane(Protocol):
-    """What a passage needs of the lane that it goes through; see ``door.Lane``."""
+    """What a passage needs of the lane that it goes through; see ``door.Lane``.
+
+    Of those in ``answered``, ``Passage.send_answered`` is called in this turn.
+    """
 
     answering: Answering
+    answered: "list[Passage]"
     known: KnownFields
     renderer: Renderer
     patience: Patience
@@ -227,10 +231,17 @@ class Passage:
                 self._is_muted = False
                 self._lane.listen(self._socket, select.EPOLLIN)
             if self._take(answer):
-                if self._framer.unread:
-                    self._go_on()
-                else:
-                    self._end_round(MORE)
+                self._lane.answered.append(self)
+        except Exception as error:  # noqa: BLE001  # as above
+            self.fail(error)
+
+    def send_answered(self) -> None:
+        """It is the turn of the answer that was waited for to be sent; then of what came behind its request."""
+        try:
+            if self._framer.unread:
+                self._go_on()
+            else:
+                self._end_round(MORE)
         except Exception as error:  # noqa: BLE001  # as above
             self.fail(error)
 
